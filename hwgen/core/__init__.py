@@ -1,0 +1,1 @@
+"""Foundations every other package may import: integer ranges, errors, names, resources."""

@@ -1,0 +1,90 @@
+"""The one way to tell a user what went wrong: code, place, why, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from hwgen.core.codes import CODES
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    ``where`` names the place (file and node), ``why`` the reason, ``help`` the next step.
+    """
+
+    code: str
+    where: str = ""
+    why: str = ""
+    help: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"unknown error code {self.code}")
+
+    def __str__(self) -> str:
+        lines = [f"error[{self.code}]: {CODES[self.code].title}"]
+        if self.where:
+            lines.append(f"  --> {printable(self.where)}")
+        lines += [f"   = why: {printable(self.why)}"] if self.why else []
+        lines += [f"   = help: {printable(self.help)}"] if self.help else []
+        lines += [f"   = note: {printable(note)}" for note in self.notes]
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "code": self.code, "title": CODES[self.code].title, "where": self.where,
+            "why": self.why, "help": self.help, "notes": list(self.notes),
+        }  # fmt: skip
+
+
+def printable(text: str, limit: int = 400) -> str:
+    """``text`` fit for a terminal: control and direction characters escaped, length bounded."""
+    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return safe if len(safe) <= limit else f"{safe[: limit - 3]}..."
+
+
+class HwgenError(Exception):
+    """One or more problems that end a stage. Raised only for what a user can act on."""
+
+    def __init__(self, *problems: Problem) -> None:
+        if not problems:
+            raise ValueError("an error needs at least one problem")
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the gravest kind: a malformed model outweighs an unsupported one."""
+        codes = [CODES[problem.code].exit for problem in self.problems]
+        return 3 if 3 in codes else codes[0]
+
+
+def fail(code: str, *, where: str = "", why: str = "", help: str = "", notes: Iterable[str] = ()) -> NoReturn:  # noqa: A002, E501  (the word users see)
+    """Raise a single problem."""
+    raise HwgenError(Problem(code, where, why, help, tuple(notes)))
+
+
+class Diagnostics:
+    """Collects the problems of a stage, so that a user sees all of them at once."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def add(self, code: str, *, where: str = "", why: str = "", help: str = "", notes: Iterable[str] = ()) -> None:  # noqa: A002, E501
+        problem = Problem(code, where, why, help, tuple(notes))
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def collect(self, error: HwgenError) -> None:
+        for problem in error.problems:
+            if problem not in self.problems:
+                self.problems.append(problem)
+
+    def raise_if_any(self) -> None:
+        if self.problems:
+            raise HwgenError(*self.problems)

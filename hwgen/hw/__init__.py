@@ -1,0 +1,1 @@
+"""Amaranth components that know integers and streams, and no network."""

@@ -1,0 +1,143 @@
+"""Elementwise float functions: what a model does between two integer tensors.
+
+A chain is data, not code: it can be printed, saved and evaluated. Three places use it: lifting
+turns ``quantizer(chain(integer))`` into exact thresholds; the host quantizes the model's input with
+one; the host dequantizes the model's output with another. Arithmetic is float32 in the order in
+which onnxruntime computes, since the thresholds must fall where the source model rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Arg = np.ndarray | str
+F32 = np.float32
+
+
+def _f32(x: np.ndarray) -> np.ndarray:
+    return np.asarray(x, dtype=F32)
+
+
+def _affine(x: np.ndarray, mul: np.ndarray, add: np.ndarray) -> np.ndarray:
+    """Integers to the real numbers they stand for: exact product, one rounding to float32."""
+    return _f32(np.asarray(x, np.float64) * mul + add)
+
+
+def _batchnorm(x: np.ndarray, scale: np.ndarray, bias: np.ndarray, mean: np.ndarray,
+               var: np.ndarray, epsilon: np.ndarray) -> np.ndarray:  # fmt: skip
+    factor = _f32(_f32(1) / np.sqrt(_f32(var + epsilon)) * scale)
+    return _f32(_f32(x) * factor + _f32(bias - mean * factor))
+
+
+def _round(x: np.ndarray, rounding: str) -> np.ndarray:
+    """The rounding modes of QONNX; UP and DOWN are away from and toward zero."""
+    magnitude, sign = np.abs(x), np.sign(x)
+    match rounding:
+        case "ROUND" | "HALF_EVEN":
+            return np.rint(x)
+        case "FLOOR":
+            return np.floor(x)
+        case "CEIL":
+            return np.ceil(x)
+        case "UP":
+            return sign * np.ceil(magnitude)
+        case "DOWN":
+            return sign * np.floor(magnitude)
+        case "HALF_UP":
+            return sign * np.floor(magnitude + F32(0.5))
+        case "HALF_DOWN":
+            return sign * np.ceil(magnitude - F32(0.5))
+        case _:
+            raise ValueError(f"unknown rounding mode {rounding!r}")
+
+
+def _quantize(x: np.ndarray, scale: np.ndarray, zero: np.ndarray, lo: np.ndarray, hi: np.ndarray,
+              rounding: str) -> np.ndarray:  # fmt: skip
+    """QONNX Quant, to integer codes: divide, add the zero point, clamp, round."""
+    return _round(np.clip(_f32(_f32(_f32(x) / _f32(scale)) + _f32(zero)), lo, hi), rounding)
+
+
+def _count(x: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """How many of a channel's thresholds ``(C or 1, N)`` each element reaches."""
+    return (x[..., None] >= thresholds).sum(axis=-1)
+
+
+def _softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(_f32(x) - _f32(x).max(axis=-1, keepdims=True))
+    return _f32(e / e.sum(axis=-1, keepdims=True))
+
+
+# Every constant is a scalar or one value per channel of the last axis.
+STEPS: Mapping[str, Callable[..., np.ndarray]] = {
+    "affine": _affine,
+    "add": lambda x, c: _f32(_f32(x) + _f32(c)),
+    "sub": lambda x, c: _f32(_f32(x) - _f32(c)),
+    "rsub": lambda x, c: _f32(_f32(c) - _f32(x)),
+    "mul": lambda x, c: _f32(_f32(x) * _f32(c)),
+    "div": lambda x, c: _f32(_f32(x) / _f32(c)),
+    "neg": lambda x: -x,
+    "relu": lambda x: np.maximum(x, F32(0)),
+    "clip": lambda x, lo, hi: np.clip(x, lo, hi),
+    "sigmoid": lambda x: _f32(1 / (1 + np.exp(-np.asarray(x, np.float64)))),
+    "tanh": lambda x: np.tanh(_f32(x)),
+    "batchnorm": _batchnorm,
+    "quantize": _quantize,
+    "bipolar": lambda x: (x >= 0).astype(F32),
+    "count": _count,
+    "softmax": _softmax,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One function of the table above with its constants."""
+
+    kind: str
+    args: Mapping[str, Arg] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind not in STEPS:
+            raise ValueError(f"unknown step {self.kind!r}")
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return STEPS[self.kind](x, **self.args)
+
+    def __str__(self) -> str:
+        def show(value: Any) -> str:
+            if isinstance(value, str):
+                return value
+            array = np.asarray(value)
+            return f"{array.item():.9g}" if array.size == 1 else f"{array.shape}"
+
+        return f"{self.kind}({', '.join(f'{k}={show(v)}' for k, v in self.args.items())})"
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """Steps applied in order to an array whose last axis is the channel."""
+
+    steps: tuple[Step, ...] = ()
+
+    def then(self, kind: str, **args: Any) -> Chain:
+        """This chain with one more step. Constants become read-only arrays."""
+        frozen: dict[str, Arg] = {}
+        for name, value in args.items():
+            if isinstance(value, str):
+                frozen[name] = value
+            else:
+                frozen[name] = np.array(value)
+                frozen[name].flags.writeable = False  # type: ignore[union-attr]
+        return Chain((*self.steps, Step(kind, frozen)))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            for step in self.steps:
+                x = step(x)
+        return x
+
+    def __str__(self) -> str:
+        return " . ".join(map(str, self.steps)) or "identity"
