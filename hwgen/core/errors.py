@@ -64,7 +64,9 @@ class HwgenError(Exception):
         return 3 if 3 in codes else codes[0]
 
 
-def fail(code: str, *, where: str = "", why: str = "", help: str = "", notes: Iterable[str] = ()) -> NoReturn:  # noqa: A002, E501  (the word users see)
+def fail(
+    code: str, *, where: str = "", why: str = "", help: str = "", notes: Iterable[str] = ()
+) -> NoReturn:  # noqa: A002, E501  (the word users see)
     """Raise a single problem."""
     raise HwgenError(Problem(code, where, why, help, tuple(notes)))
 
@@ -75,7 +77,15 @@ class Diagnostics:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
-    def add(self, code: str, *, where: str = "", why: str = "", help: str = "", notes: Iterable[str] = ()) -> None:  # noqa: A002, E501
+    def add(
+        self,
+        code: str,
+        *,
+        where: str = "",
+        why: str = "",
+        help: str = "",
+        notes: Iterable[str] = (),
+    ) -> None:  # noqa: A002, E501
         problem = Problem(code, where, why, help, tuple(notes))
         if problem not in self.problems:
             self.problems.append(problem)

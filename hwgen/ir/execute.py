@@ -11,7 +11,9 @@ from hwgen.ir.graph import Graph
 CHUNK_BYTES = 1 << 28  # bounds the memory of one chunk's largest edge
 
 
-def execute(graph: Graph, inputs: Mapping[str, np.ndarray], *, keep: bool = False) -> dict[str, np.ndarray]:
+def execute(
+    graph: Graph, inputs: Mapping[str, np.ndarray], *, keep: bool = False
+) -> dict[str, np.ndarray]:
     """Integer outputs (or, with ``keep``, every edge) for a batch of integer inputs.
 
     ``inputs`` maps a graph input's value name to int64 ``(N, *shape)``. Every edge is checked
@@ -29,7 +31,9 @@ def execute(graph: Graph, inputs: Mapping[str, np.ndarray], *, keep: bool = Fals
     return edges if keep else {port.value: edges[port.value] for port in graph.outputs}
 
 
-def run_frames(graph: Graph, frames: Mapping[str, np.ndarray], *, raw: bool = False) -> dict[str, np.ndarray]:
+def run_frames(
+    graph: Graph, frames: Mapping[str, np.ndarray], *, raw: bool = False
+) -> dict[str, np.ndarray]:
     """Model outputs by name for model inputs by name, both ``(N, ...)``, chunk by chunk."""
     parts: list[dict[str, np.ndarray]] = []
     for chunk in chunks(graph, frames):
@@ -39,7 +43,9 @@ def run_frames(graph: Graph, frames: Mapping[str, np.ndarray], *, raw: bool = Fa
         }
         result = execute(graph, edges)
         parts.append({p.name: p.from_edge(result[p.value], raw=raw) for p in graph.outputs})
-    return {port.name: np.concatenate([part[port.name] for part in parts]) for port in graph.outputs}
+    return {
+        port.name: np.concatenate([part[port.name] for part in parts]) for port in graph.outputs
+    }
 
 
 def chunks(graph: Graph, frames: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:

@@ -147,4 +147,6 @@ class GraphBuilder:
         values = {n: v for n, v in self._values.items() if n in needed}
         for port in self._inputs:
             values[port.value] = self._values[port.value]
-        return Graph(self.name, tuple(self._inputs), tuple(self._outputs), tuple(reversed(kept)), values)
+        return Graph(
+            self.name, tuple(self._inputs), tuple(self._outputs), tuple(reversed(kept)), values
+        )

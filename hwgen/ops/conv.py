@@ -1,0 +1,63 @@
+"""Convolution of a channels-last image with a constant integer kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwgen.core.intrange import IntRange
+from hwgen.ir.exact import integer_matmul
+from hwgen.ir.op import Op, frozen_array
+from hwgen.ir.types import TensorType
+from hwgen.ops.matmul import accumulator_range
+from hwgen.ops.window import Window, windows
+
+
+@dataclass(frozen=True, eq=False)
+class Conv(Op):
+    """Cross-correlation, ``weight`` int64 ``(KH, KW, CI, CO)``, of an ``(H, W, CI)`` image.
+
+    ``padding`` is (top, left, bottom, right), filled with ``pad_value``; one-dimensional
+    convolutions have H = KH = 1.
+    """
+
+    weight: np.ndarray
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    pad_value: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", frozen_array(self.weight))
+        if self.weight.ndim != 4:
+            raise ValueError(f"weight must be (KH, KW, CI, CO), not {self.weight.shape}")
+
+    @property
+    def window(self) -> Window:
+        return Window(self.weight.shape[:2], self.stride, self.padding, self.dilation)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """The kernel as a matrix ``(KH*KW*CI, CO)``, rows in the order of the window's elements."""
+        return self.weight.reshape(-1, self.weight.shape[3])
+
+    def padded_range(self, x: TensorType) -> IntRange:
+        """The range of the image once its border is filled."""
+        padded = any(self.padding)
+        return x.range | IntRange(self.pad_value, self.pad_value) if padded else x.range
+
+    def infer(self, *x: TensorType) -> TensorType:
+        (x0,) = x
+        if len(x0.shape) != 3 or x0.channels != self.weight.shape[2]:
+            raise ValueError(f"input must be (H, W, {self.weight.shape[2]}), not {x0.shape}")
+        shape = (*self.window.output_shape(x0.shape), self.weight.shape[3])
+        return TensorType(shape, accumulator_range(self.matrix, self.padded_range(x0)))
+
+    def reference(self, *x: np.ndarray) -> np.ndarray:
+        view = windows(x[0], self.window, self.pad_value)
+        return integer_matmul(view.reshape(*view.shape[:3], -1), self.matrix)
+
+    def macs(self, *x: TensorType) -> int:
+        height, width = self.window.output_shape(x[0].shape)
+        return height * width * self.weight.size
