@@ -50,7 +50,8 @@ class Lowering(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        Lowering.registry.setdefault(cls.op, []).append(cls())
+        if "op" in cls.__dict__:  # a base of several lowerings names none
+            Lowering.registry.setdefault(cls.op, []).append(cls())
 
     @classmethod
     def of(cls, op: Op) -> list[Lowering]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from hwgen.core.intrange import IntRange
+from hwgen.hw.dot_product import is_bipolar, tree_registers, weight_bits
+from hwgen.hw.mac_array import MacArray
 from hwgen.ir.exact import integer_matmul
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
+from hwgen.lowering import Cost, Folding, Lowering, divisors
+from hwgen.lowering.cost import adder_luts, product_luts, ram_cost, register_bits, rom_cost
 
 
 def accumulator_range(weight: np.ndarray, x: IntRange) -> IntRange:
@@ -50,3 +55,47 @@ class MatMul(Op):
 
     def macs(self, *x: TensorType) -> int:
         return x[0].pixels * self.weight.size
+
+
+class MatMulFolded(Lowering):
+    """Every pixel's channels through one folded MAC array."""
+
+    op, name = MatMul, "folded"
+
+    def foldings(self, op: MatMul, *x: TensorType) -> Iterator[Folding]:
+        rows, columns = op.weight.shape
+        for pe in divisors(columns):
+            for simd in divisors(rows):
+                yield Folding(pe, simd)
+
+    def lanes(self, op: MatMul, folding: Folding, *x: TensorType) -> tuple[tuple[int, ...], int]:
+        return (folding.simd,), folding.pe
+
+    def cost(self, op: MatMul, folding: Folding, *x: TensorType) -> Cost:
+        interval = x[0].pixels * op.weight.size // (folding.pe * folding.simd)
+        return mac_cost(op.weight, x[0].range, folding, interval, interval + 1)
+
+    def build(self, op: MatMul, folding: Folding, *x: TensorType) -> MacArray:
+        y = op.infer(*x)
+        return MacArray(x[0].range, op.weight, y.range, pe=folding.pe, simd=folding.simd)
+
+
+def mac_cost(weight: np.ndarray, x: IntRange, folding: Folding, interval: int, latency: int) -> Cost:
+    """The cost of a MAC array; its tree's registers are added to ``latency``."""
+    pe, simd = folding.pe, folding.simd
+    width, bipolar = weight_bits(weight), is_bipolar(weight)
+    y = accumulator_range(weight, x)
+    depth = weight.size // (pe * simd)
+    product = product_luts(width, x.width, bipolar=bipolar)
+    lut = pe * (simd * product + adder_luts(simd, width + x.width) + y.width)
+    if depth == 1:  # constant weights: zeros vanish, the others cost their non-zero bits
+        lut = 0.5 * int((weight != 0).sum()) * (x.width + 2)
+    rom_lut, bram = rom_cost(pe * simd * width, depth) if depth > 1 else (0, 0.0)
+    passes = weight.shape[1] // pe
+    replay_lut, replay_bram = (
+        ram_cost(simd * x.width, weight.shape[0] // simd) if passes > 1 else (0, 0.0)
+    )
+    registers = tree_registers(simd)
+    ff = pe * y.width + register_bits(simd, x) + registers * pe * (y.width + 4)
+    return Cost(round(lut) + rom_lut + replay_lut + 20, ff + 20, bram + replay_bram, 0,
+                interval, latency + registers)  # fmt: skip

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from hwgen.core.intrange import IntRange
+from hwgen.hw.comparator_bank import ComparatorBank
+from hwgen.hw.staircase import Staircase
+from hwgen.hw.threshold_search import ThresholdSearch
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
+from hwgen.lowering import Cost, Folding, Lowering, divisors
+from hwgen.lowering.cost import register_bits, rom_cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,3 +66,57 @@ class Threshold(Op):
                 count[:, c] = np.searchsorted(row, flat[:, c], side="right")
         y = self.base + np.where(self.falling, self.steps - count, count)
         return y.astype(np.int64).reshape(x.shape)
+
+
+class _Staircase(Lowering):
+    """PE channels at a time, one beat per cycle."""
+
+    circuit: ClassVar[type[Staircase]]
+
+    def foldings(self, op: Threshold, *x: TensorType) -> Iterator[Folding]:
+        yield from (Folding(pe) for pe in divisors(x[0].channels))
+
+    def lanes(self, op: Threshold, folding: Folding, *x: TensorType) -> tuple[tuple[int, ...], int]:
+        return (folding.pe,), folding.pe
+
+    def build(self, op: Threshold, folding: Folding, *x: TensorType) -> Staircase:
+        return self.circuit(
+            x[0].range, op.infer(*x).range, op.thresholds, channels=x[0].channels,
+            lanes=folding.pe, base=op.base, falling=op.falling,
+        )  # fmt: skip
+
+    def cycles(self, op: Threshold, folding: Folding, *x: TensorType) -> tuple[int, int]:
+        """(interval, latency): one beat per cycle through the circuit's depth."""
+        beats = x[0].size // folding.pe
+        return beats, beats - 1 + self.build(op, folding, *x).depth
+
+
+class ThresholdComparators(_Staircase):
+    """One comparator per step and lane."""
+
+    op, name, circuit = Threshold, "comparators", ComparatorBank
+
+    def cost(self, op: Threshold, folding: Folding, *x: TensorType) -> Cost:
+        pe, width, y = folding.pe, x[0].range.width, op.infer(*x).range
+        groups = 1 if len(op.thresholds) == 1 else x[0].channels // pe
+        constant = 0.3 if groups == 1 else 0.6  # a comparison with a constant is half a carry chain
+        rom_lut, bram = rom_cost(pe * op.steps * width, groups) if groups > 1 else (0, 0.0)
+        lut = pe * (op.steps * constant * width + op.steps) + rom_lut + 4
+        ff = register_bits(pe, x[0].range) + register_bits(pe, y) + 8
+        return Cost(round(lut), ff, bram, 0, *self.cycles(op, folding, *x))
+
+
+class ThresholdBySearch(_Staircase):
+    """One comparator per bit of the count and lane."""
+
+    op, name, circuit = Threshold, "search", ThresholdSearch
+
+    def cost(self, op: Threshold, folding: Folding, *x: TensorType) -> Cost:
+        pe, width, y = folding.pe, x[0].range.width, op.infer(*x).range
+        groups = 1 if len(op.thresholds) == 1 else x[0].channels // pe
+        bits = max(op.steps.bit_length(), 1)
+        roms = [rom_cost(width, groups << stage) for stage in range(bits)]
+        lut = pe * (bits * 0.6 * width + sum(lut for lut, _ in roms)) + 4
+        ff = pe * bits * (2 * width + bits / 2) + register_bits(pe, y)
+        bram = pe * sum(bram for _, bram in roms)
+        return Cost(round(lut), round(ff), bram, 0, *self.cycles(op, folding, *x))

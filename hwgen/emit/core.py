@@ -1,0 +1,102 @@
+"""A design as one component: stages, and the streams between them."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from hwgen.hw.axi_stream import AxiPort
+from hwgen.hw.fork import Fork
+from hwgen.hw.fifo import StreamFIFO
+from hwgen.hw.skid_buffer import SkidBuffer
+from hwgen.hw.stream import words
+from hwgen.hw.width_converter import WidthConverter
+from hwgen.schedule.design import Design, Link
+
+
+class DataflowCore(Component):
+    """The stages of a design, each a submodule under its node's name, joined by streams.
+
+    Members: ``i0``, ``i1`` ... for the graph's inputs, ``o0``, ``o1`` ... for its outputs.
+    """
+
+    def __init__(self, design: Design):
+        self.design = design
+        graph = design.graph
+        ports = {}
+        for index, port in enumerate(graph.inputs):
+            ports[f"i{index}"] = In(words(self._input_lanes(port.value), graph.type(port.value).range))
+        for index, link in enumerate(self._links_to("")):
+            ports[f"o{index}"] = Out(words(link.lanes_to, graph.type(link.value).range))
+        super().__init__(ports)
+
+    def _links_to(self, consumer: str) -> list[Link]:
+        links = [link for link in self.design.links if link.consumer == consumer]
+        return sorted(links, key=lambda link: link.index)
+
+    def _input_lanes(self, value: str) -> int:
+        return next((k.lanes_from for k in self.design.links if k.value == value), 1)
+
+    def boundary(self) -> tuple[list[AxiPort], list[AxiPort]]:
+        """The ports of the core as AXI4-Stream ports, inputs and outputs."""
+        graph = self.design.graph
+        inputs, outputs = [], []
+        for index, port in enumerate(graph.inputs):
+            type_, lanes = graph.type(port.value), self._input_lanes(port.value)
+            inputs.append(AxiPort(f"i{index}", lanes, type_.range, type_.size // lanes, port.value))
+        for index, (port, link) in enumerate(zip(graph.outputs, self._links_to(""), strict=True)):
+            type_ = graph.type(port.value)
+            beats = type_.size // link.lanes_to
+            outputs.append(AxiPort(f"o{index}", link.lanes_to, type_.range, beats, port.value))
+        return inputs, outputs
+
+    def elaborate(self, platform):
+        m = Module()
+        graph = self.design.graph
+        streams = {
+            port.value: flipped(getattr(self, f"i{index}"))
+            for index, port in enumerate(graph.inputs)
+        }
+        sinks = {("", index): flipped(getattr(self, f"o{index}"))
+                 for index in range(len(graph.outputs))}  # fmt: skip
+        for stage in self.design.stages:
+            part = stage.lowering.build(stage.node.op, stage.folding, *stage.inputs)
+            m.submodules[stage.node.name] = part
+            streams[stage.node.output] = part.o
+            for index in range(len(stage.inputs)):
+                single = len(stage.inputs) == 1
+                sinks[stage.node.name, index] = part.i if single else getattr(part, f"i{index}")
+        for value in dict.fromkeys(link.value for link in self.design.links):
+            links = [link for link in self.design.links if link.value == value]
+            range_ = graph.type(value).range
+            source = streams[value]
+            branches = [source]
+            if len(links) > 1:
+                m.submodules[f"{value}_fork"] = fork = Fork(links[0].lanes_from, range_, len(links))
+                connect(m, source, fork.i)
+                branches = [getattr(fork, f"o{k}") for k in range(len(links))]
+            for link, branch in zip(links, branches, strict=True):
+                self._link(m, link, branch, sinks[link.consumer, link.index], range_)
+        return m
+
+    @staticmethod
+    def _link(m: Module, link: Link, source, sink, range_) -> None:
+        """Buffer, then change of lanes, then the consumer."""
+        name = f"{link.consumer or 'output'}_in{link.index}" if link.index else (
+            f"{link.consumer or 'output'}_in"
+        )
+        if link.depth == 2:
+            m.submodules[f"{name}_skid"] = part = SkidBuffer(link.lanes_from, range_)
+            connect(m, source, part.i)
+            source = part.o
+        elif link.depth:
+            m.submodules[f"{name}_fifo"] = part = StreamFIFO(link.lanes_from, range_, link.depth)
+            connect(m, source, part.i)
+            source = part.o
+        if link.lanes_from != link.lanes_to:
+            m.submodules[f"{name}_width"] = part = WidthConverter(
+                range_, link.lanes_from, link.lanes_to
+            )
+            connect(m, source, part.i)
+            source = part.o
+        connect(m, source, sink)

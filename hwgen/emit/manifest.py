@@ -1,0 +1,95 @@
+"""``manifest.json``: what a build consists of, for the testbench, the reports and the user."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hwgen.core.errors import fail
+from hwgen.ir.types import TensorType
+from hwgen.lowering.base import Cost
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeInfo:
+    """One value as it travels: ``lanes`` integers of ``bits``, ``beats`` times per frame."""
+
+    value: str
+    shape: tuple[int, ...]
+    lanes: int
+    lo: int
+    hi: int
+    bits: int
+    beats: int
+
+    @classmethod
+    def of(cls, value: str, type_: TensorType, lanes: int) -> EdgeInfo:
+        return cls(
+            value, type_.shape, lanes, type_.range.lo, type_.range.hi, type_.range.width,
+            type_.size // lanes,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PortInfo(EdgeInfo):
+    """An edge at the boundary: ``port`` is the name before ``_tdata``; ``name`` the model's."""
+
+    name: str
+    port: str
+    tdata_bits: int
+
+    @classmethod
+    def at(cls, name: str, port: str, value: str, type_: TensorType, lanes: int) -> PortInfo:
+        edge = EdgeInfo.of(value, type_, lanes)
+        return cls(
+            *dataclasses.astuple(edge), name, port, -(-lanes * type_.range.width // 8) * 8
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StageInfo:
+    """One stage. ``instance``: its path inside the top, whose ``o__*`` are the output stream."""
+
+    name: str
+    op: str
+    lowering: str
+    pe: int
+    simd: int
+    instance: str
+    output: EdgeInfo
+    estimate: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """``interval`` and ``latency`` in cycles, exact; ``clock_mhz`` what the design was made for."""
+
+    name: str
+    top: str
+    clock_mhz: float
+    interval: int
+    latency: int
+    inputs: tuple[PortInfo, ...]
+    outputs: tuple[PortInfo, ...]
+    stages: tuple[StageInfo, ...]
+
+    def text(self) -> str:
+        """JSON, the same bytes for the same manifest."""
+        return json.dumps({"schema": SCHEMA, **dataclasses.asdict(self)}, indent=1) + "\n"
+
+
+def read_manifest(build: Path) -> dict[str, Any]:
+    """The manifest of a build folder. Raises HwgenError HW113 where there is none of this schema."""
+    path = build / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        fail("HW113", where=str(path), why=str(error), help="give a folder that `hwgen build` made")
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        fail("HW113", where=str(path), why=f"its schema is not {SCHEMA}", help="build it again")
+    return manifest

@@ -1,0 +1,153 @@
+"""One forward walk over the source: every node becomes a constant, a longer chain or an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from onnx import NodeProto
+
+import hwgen.frontends.layers
+import hwgen.frontends.qonnx
+import hwgen.frontends.standard  # noqa: F401  (handlers register themselves on import)
+from hwgen.core.errors import Diagnostics, HwgenError
+from hwgen.core.intrange import IntRange
+from hwgen.frontends.folding import FOLD
+from hwgen.frontends.lifted import Constant, Feed, Lifted, Tensor
+from hwgen.frontends.lifter import HANDLERS, Call, Lifter
+from hwgen.frontends.limits import DEFAULT
+from hwgen.frontends.read import QONNX, STANDARD, Source, attributes, frame_shape, label
+from hwgen.ir.graph import Graph, GraphBuilder, Node, Port
+from hwgen.ir.verify import verify
+from hwgen.ops import Conv, MatMul
+
+HELP = {
+    "QuantizeLinear": "QDQ models are not read yet; export QONNX (brevitas export_qonnx)",
+    "DequantizeLinear": "QDQ models are not read yet; export QONNX (brevitas export_qonnx)",
+    "AveragePool": "use MaxPool, or a convolution with equal weights",
+    "GlobalAveragePool": "use GlobalMaxPool, or flatten before a fully connected layer",
+    "FloatQuant": "use an integer quantizer",
+}
+HELP_OTHERS = "replace it by operators that are supported, or end the model before it"
+
+
+def lift(source: Source) -> Graph:
+    """The integer graph of a quantized model, one frame at a time.
+
+    Everything that cannot be lifted is collected into one HwgenError: HW201 unknown operator,
+    HW202 unsupported use of one, HW203 unquantized tensor, HW204 no monotone function, HW206
+    nothing to build.
+    """
+    lifter = Lifter(GraphBuilder(source.name))
+    problems = Diagnostics()
+    tensors: dict[str, Tensor | None] = {  # None: lost to a problem already reported
+        name: Constant(array) for name, array in source.constants.items()
+    }
+    for name in source.inputs:
+        tensors[name] = _input(source, name)
+    needed = {name for node in source.nodes for name in node.input} | set(source.outputs)
+    for node in source.nodes:
+        results: Iterable[Tensor | None] = ()
+        try:
+            results = _lift_node(lifter, source, node, tensors, needed)
+        except HwgenError as error:
+            problems.collect(error)
+        padded = [*results, *[None] * len(node.output)]
+        tensors.update(zip(node.output, padded, strict=False))
+    for name in source.outputs:
+        try:
+            _output(lifter, source, name, tensors[name])
+        except HwgenError as error:
+            problems.collect(error)
+    problems.raise_if_any()
+    graph = lifter.builder.build()
+    verify(graph)
+    return graph
+
+
+def widths(graph: Graph) -> list[tuple[Node, int, int]]:
+    """Weight and activation bits of every matrix product and convolution.
+
+    Weights: 1 where all are +-1, 2 for -1, 0, 1, else bits of the smallest two's-complement range.
+    Activations: bits of the range of the input edge.
+    """
+    found = []
+    for node in graph.nodes:
+        if isinstance(node.op, (MatMul, Conv)):
+            weight = node.op.weight
+            bipolar = weight.size > 0 and bool((np.abs(weight) == 1).all())
+            range_ = IntRange.of_array(weight) | IntRange(-1, 0)
+            bits = 1 if bipolar else range_.width
+            found.append((node, bits, graph.type(node.inputs[0]).range.width))
+    return found
+
+
+def _input(source: Source, name: str) -> Lifted:
+    shape, dtype = source.shapes[name], source.dtypes[name]
+    limits = {"uint8": IntRange(0, 255), "int8": IntRange(-128, 127)}
+    feed = Feed(name, shape, dtype, range=limits.get(dtype))
+    return Lifted(feed, np.arange(feed.size).reshape(shape), dtype=dtype)
+
+
+def _lift_node(
+    lifter: Lifter, source: Source, node: NodeProto, tensors: dict[str, Tensor | None],
+    needed: set[str],
+) -> tuple[Tensor | None, ...]:  # fmt: skip
+    handler = HANDLERS.get(node.op_type) if node.domain in (*STANDARD, *QONNX) else None
+    inputs = tuple(
+        lifter.settled(x) if isinstance(x, Lifted) else x
+        for x in (tensors[name] if name else None for name in node.input)
+    )
+    lifter.call = call = Call(
+        node.op_type, label(node), source.where(node), inputs, attributes(node), source.opset,
+        tuple(name in needed for name in node.output),
+    )  # fmt: skip
+    given = [x for name, x in zip(node.input, inputs, strict=True) if name]
+    if None in given:
+        if handler is None and node.op_type not in FOLD:
+            _refuse_unknown(call, node)
+        return ()
+    fold = FOLD.get(node.op_type)
+    if fold is not None and (node.op_type in ("Shape", "Size") or handler is None
+                             or all(isinstance(x, Constant) for x in given)):  # fmt: skip
+        result: Tensor | tuple[Tensor | None, ...] = _fold(call, fold)
+    elif handler is not None:
+        result = handler(lifter, call)
+    else:
+        _refuse_unknown(call, node)
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _refuse_unknown(call: Call, node: NodeProto) -> None:
+    domain = f" of domain {node.domain}" if node.domain not in (*STANDARD, *QONNX) else ""
+    call.refuse(f"no handler for {node.op_type}{domain}", HELP.get(node.op_type, HELP_OTHERS),
+                "HW201")  # fmt: skip
+
+
+def _fold(call: Call, fold) -> Constant:  # noqa: ANN001
+    if call.op not in ("Shape", "Size"):
+        for x in call.inputs:
+            if isinstance(x, Lifted):
+                _refuse = f"{call.op} is supported on constants only"
+                call.refuse(_refuse, HELP_OTHERS)
+    try:
+        with np.errstate(all="ignore"):
+            result = np.asarray(fold(call))
+    except (ValueError, IndexError, TypeError, KeyError, AttributeError) as error:
+        call.refuse(f"its constants do not fit: {error}", code="HW103")
+    DEFAULT.check("elements", result.size, where=call.where)
+    if result.dtype.kind == "f" and not np.isfinite(result).all():
+        call.refuse("it makes NaN or infinity out of constants", code="HW104")
+    return Constant(result)
+
+
+def _output(lifter: Lifter, source: Source, name: str, x: Tensor | None) -> None:
+    if x is None:
+        return
+    lifter.call = call = Call("output", name, f"{source.name}: output `{name}`", (), {}, 0)
+    if isinstance(x, Lifted):
+        x = lifter.settled(x)
+    if isinstance(x, Constant) or isinstance(x.edge, Feed):
+        call.refuse("no operator that becomes hardware makes it", code="HW206")
+    shape = frame_shape(x.shape)
+    lifter.builder.output(Port(name, x.edge, shape, x.index.reshape(shape), x.chain, x.dtype))

@@ -1,0 +1,361 @@
+"""From a file to a checked source model. Nothing behind this point meets a malformed one."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import stat
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from hwgen.core.errors import fail, printable
+from hwgen.frontends.limits import DEFAULT, Limits
+
+STANDARD = ("", "ai.onnx")
+QONNX = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
+OPSETS = range(7, onnx.defs.onnx_opset_version() + 1)
+SCALE_INPUTS = {"Quant": (1,), "IntQuant": (1,), "BipolarQuant": (1,), "Trunc": (1, 4)}
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A model as it was given, checked.
+
+    ``nodes`` stand in topological order. ``shapes`` holds the static shape of every model input,
+    batch of one included; ``dtypes`` NumPy's name of its element type. ``constants`` are the
+    initializers.
+    """
+
+    model: ModelProto
+    name: str
+    path: str
+    sha256: str
+    opset: int
+    nodes: tuple[NodeProto, ...]
+    constants: Mapping[str, np.ndarray]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+    dtypes: Mapping[str, str]
+
+    def where(self, node: NodeProto) -> str:
+        """How messages name a node."""
+        return f"{self.name}: node `{label(node)}` ({node.op_type})"
+
+    def frame_shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one frame of a model input: without the batch axis, where it has one."""
+        return frame_shape(self.shapes[name])
+
+
+def frame_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """``shape`` without its leading batch of one; a vector has no batch axis."""
+    return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
+
+
+def label(node: NodeProto) -> str:
+    """A node's name, or that of its first output where it has none."""
+    return node.name or next((name for name in node.output if name), node.op_type)
+
+
+def read_model(path: str | Path, limits: Limits = DEFAULT) -> Source:
+    """Read and check an ONNX file.
+
+    Raises HwgenError: HW101 no such file; HW102 no ONNX model; HW103 malformed; HW104 NaN, infinity
+    or a scale that is not positive; HW105 dynamic shape; HW106 over a limit; HW202 functions,
+    subgraphs, an unknown opset. Data kept outside the file is never opened.
+    """
+    path = Path(path)
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            fail("HW101", where=str(path), why="it is no regular file")
+        limits.check("file_bytes", status.st_size, where=str(path))
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        fail("HW101", where=str(path), why=str(error), help="check the path")
+    model = ModelProto()
+    try:
+        model.ParseFromString(data)
+    except DecodeError:
+        fail("HW102", where=str(path), why="the bytes are no complete protocol buffer of ONNX")
+    return source_of(model, name=path.stem, path=str(path), data=data, limits=limits)
+
+
+def source_of(
+    model: ModelProto,
+    *,
+    name: str = "model",
+    path: str = "",
+    data: bytes | None = None,
+    limits: Limits = DEFAULT,
+) -> Source:
+    """Check a model that is already in memory; errors as for :func:`read_model`."""
+    data = model.SerializeToString(deterministic=True) if data is None else data
+    graph = model.graph
+    if not model.ir_version or not graph.node or not graph.output:
+        fail("HW102", where=path or name, why="there is no graph with nodes and outputs in it",
+             help="the file may be cut short; export it again")  # fmt: skip
+    limits.check("nodes", len(graph.node), where=name)
+    if model.functions:
+        fail("HW202", where=name, why="the model defines functions of its own",
+             help="inline them (onnx.inliner) and try again")  # fmt: skip
+    opset = _opset(model, name)
+    constants = _constants(model, name, limits)
+    given = [value for value in graph.input if value.name not in constants]
+    nodes = _sorted(graph.node, {*constants, *(value.name for value in given)}, name)
+    source = Source(
+        model, name, path, hashlib.sha256(data).hexdigest(), opset, nodes, constants,
+        tuple(value.name for value in given), tuple(value.name for value in graph.output),
+        {value.name: _shape(value, name) for value in given},
+        {value.name: _dtype(value, name) for value in given},
+    )  # fmt: skip
+    _check_ssa(source)
+    _check_numbers(source)
+    return source
+
+
+def quantize_input(
+    source: Source, input_name: str, *, bits: int, scale: float, signed: bool = True
+) -> Source:
+    """``source`` with a Quant at a model input: the fixed-point format in which frames arrive.
+
+    For models trained on real inputs, whose first layer has no quantizer before it. Values are
+    rounded half to even and saturate.
+    """
+    model = ModelProto()
+    model.CopyFrom(source.model)
+    quantized = f"{input_name}_quantized"
+    for node in model.graph.node:
+        for i, name in enumerate(node.input):
+            if name == input_name:
+                node.input[i] = quantized
+    names = [f"{quantized}_{part}" for part in ("scale", "zero", "bits")]
+    for name, value in zip(names, (scale, 0.0, float(bits)), strict=True):
+        model.graph.initializer.append(numpy_helper.from_array(np.float32(value), name))
+    node = helper.make_node(
+        "Quant", [input_name, *names], [quantized], quantized, domain=QONNX[0],
+        signed=int(signed), narrow=0, rounding_mode="ROUND",
+    )  # fmt: skip
+    model.graph.node.insert(0, node)
+    return source_of(model, name=source.name, path=source.path)
+
+
+def attributes(node: NodeProto) -> dict[str, Any]:
+    """Attributes by name; strings decoded, tensors as arrays, lists as tuples."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "replace")
+        if isinstance(value, TensorProto):
+            return numpy_helper.to_array(value)
+        return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
+
+    return {a.name: plain(helper.get_attribute_value(a)) for a in node.attribute}
+
+
+def _opset(model: ModelProto, name: str) -> int:
+    versions = [entry.version for entry in model.opset_import if entry.domain in STANDARD]
+    if len(set(versions)) != 1:
+        fail("HW103", where=name, why=f"the model imports {len(versions)} standard opsets, not one")
+    if versions[0] not in OPSETS:
+        why = f"opset {versions[0]} is not one of {OPSETS.start}..{OPSETS.stop - 1}"
+        fail("HW202", where=name, why=why, help="convert the model to opset 13 or later")
+    return versions[0]
+
+
+def _tensors(model: ModelProto) -> Iterator[tuple[str, TensorProto]]:
+    yield from ((tensor.name, tensor) for tensor in model.graph.initializer)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.type in (AttributeProto.TENSOR, AttributeProto.TENSORS):
+                tensors = [attribute.t] if attribute.HasField("t") else attribute.tensors
+                yield from ((label(node), tensor) for tensor in tensors)
+
+
+def _constants(model: ModelProto, name: str, limits: Limits) -> dict[str, np.ndarray]:
+    if model.graph.sparse_initializer:
+        fail("HW202", where=name, why="the model has sparse initializers", help="make them dense")
+    for node in model.graph.node:
+        if any(a.HasField("g") or a.graphs for a in node.attribute):
+            fail("HW202", where=f"{name}: node `{label(node)}` ({node.op_type})",
+                 why="the node holds a subgraph", help="export without control flow")  # fmt: skip
+    total = 0
+    for owner, tensor in _tensors(model):
+        total += _check_tensor(tensor, f"{name}: tensor `{owner}`")
+        limits.check("elements", total, where=name)
+    twice = [n for n, count in Counter(t.name for t in model.graph.initializer).items() if count > 1]
+    if twice:
+        fail("HW103", where=name, why=f"initializer `{printable(twice[0])}` is defined twice")
+    return {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+
+
+def _check_tensor(tensor: TensorProto, where: str) -> int:
+    """The number of elements, once the data is known to be exactly that long."""
+    if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
+        fail("HW103", where=where, why="its data is in another file",
+             help="save the model with its data inside (onnx.save, one file)")  # fmt: skip
+    if tensor.data_type not in TensorProto.DataType.values() or tensor.data_type == 0:
+        fail("HW103", where=where, why=f"unknown element type {tensor.data_type}")
+    if any(dim < 0 for dim in tensor.dims):
+        fail("HW103", where=where, why=f"negative dimension in {tuple(tensor.dims)}")
+    count = math.prod(tensor.dims)
+    if tensor.data_type == TensorProto.STRING:
+        fail("HW103", where=where, why="it holds strings")
+    type_name = TensorProto.DataType.Name(tensor.data_type)
+    bits = _bits(tensor.data_type, type_name)
+    if tensor.HasField("raw_data"):
+        have, need, unit = len(tensor.raw_data), -(-count * bits // 8), "bytes"
+    else:
+        field = helper.tensor_dtype_to_field(tensor.data_type)
+        per = 2 if type_name.startswith("COMPLEX") else 1
+        have, unit = len(getattr(tensor, field)), "values"
+        need = -(-count * bits // 8) if bits < 8 else count * per
+    if have != need:
+        why = f"{have} {unit} of data for shape {tuple(tensor.dims)}, which takes {need}"
+        fail("HW103", where=where, why=why)
+    return count
+
+
+def _bits(data_type: int, type_name: str) -> int:
+    """Bits of one element as it is packed in a file."""
+    for suffix, bits in (("INT4", 4), ("FLOAT4E2M1", 4), ("INT2", 2)):
+        if type_name.endswith(suffix):
+            return bits
+    return helper.tensor_dtype_to_np_dtype(data_type).itemsize * 8
+
+
+def _sorted(nodes: Any, known: set[str], name: str) -> tuple[NodeProto, ...]:
+    """``nodes`` in topological order, as near to the given order as that allows."""
+    made = {output for node in nodes for output in node.output if output}
+    waiting: dict[str, list[int]] = {}
+    missing: list[int] = []
+    for i, node in enumerate(nodes):
+        needs = {tensor for tensor in node.input if tensor and tensor not in known}
+        for tensor in needs:
+            if tensor not in made:
+                fail("HW103", where=f"{name}: node `{label(node)}` ({node.op_type})",
+                     why=f"nothing makes its input `{printable(tensor)}`")  # fmt: skip
+            waiting.setdefault(tensor, []).append(i)
+        missing.append(len(needs))
+    ready = [i for i, count in enumerate(missing) if not count]
+    order: list[int] = []
+    done: set[str] = set()
+    for i in ready:  # grows while it is walked
+        order.append(i)
+        for output in nodes[i].output:
+            if not output or output in done:
+                continue
+            done.add(output)
+            for consumer in waiting.get(output, ()):
+                missing[consumer] -= 1
+                if not missing[consumer]:
+                    ready.append(consumer)
+    if len(order) < len(nodes):
+        stuck = next(node for i, node in enumerate(nodes) if missing[i])
+        fail("HW103", where=f"{name}: node `{label(stuck)}` ({stuck.op_type})",
+             why="its inputs depend on its own output: the graph has a cycle")  # fmt: skip
+    in_order = order == sorted(order) or _is_sorted(nodes, known)
+    return tuple(nodes) if in_order else tuple(nodes[i] for i in order)
+
+
+def _is_sorted(nodes: Any, known: set[str]) -> bool:
+    seen = set(known)
+    for node in nodes:
+        if any(tensor and tensor not in seen for tensor in node.input):
+            return False
+        seen.update(node.output)
+    return True
+
+
+def _shape(value: onnx.ValueInfoProto, name: str) -> tuple[int, ...]:
+    """Static shape of a model input; the batch, given or not, is one."""
+    where = f"{name}: input `{value.name}`"
+    tensor = value.type.tensor_type
+    if not value.type.HasField("tensor_type") or not tensor.HasField("shape"):
+        fail("HW105", where=where, why="its shape is not stated", help="export with static shapes")
+    shape = []
+    for axis, dim in enumerate(tensor.shape.dim):
+        fixed = dim.HasField("dim_value")
+        if axis == 0 and not fixed and len(tensor.shape.dim) > 1:
+            shape.append(1)
+        elif not fixed or dim.dim_value < 1:
+            shown = dim.dim_value if fixed else dim.dim_param or "?"
+            fail("HW105", where=where, why=f"dimension {axis} is {shown}",
+                 help="export with every dimension but the batch a positive number")  # fmt: skip
+        else:
+            shape.append(dim.dim_value)
+    if len(shape) > 1 and shape[0] != 1:
+        fail("HW105", where=where, why=f"the batch is fixed at {shape[0]} frames",
+             help="export with a batch of 1 or a symbolic one")  # fmt: skip
+    if not shape:
+        fail("HW105", where=where, why="it is a single number, not a tensor")
+    return tuple(shape)
+
+
+def _dtype(value: onnx.ValueInfoProto, name: str) -> str:
+    kind = value.type.tensor_type.elem_type
+    allowed = {
+        TensorProto.FLOAT: "float32", TensorProto.UINT8: "uint8", TensorProto.INT8: "int8",
+    }  # fmt: skip
+    if kind not in allowed:
+        known = kind in TensorProto.DataType.values()
+        shown = TensorProto.DataType.Name(kind) if known else str(kind)
+        fail("HW202", where=f"{name}: input `{value.name}`", why=f"its elements are {shown}",
+             help="inputs must be float32, uint8 or int8")  # fmt: skip
+    return allowed[kind]
+
+
+def _check_ssa(source: Source) -> None:
+    """Every name has one definition, and every output of the graph has one at all."""
+    made = [*source.inputs, *source.constants]
+    made += [name for node in source.nodes for name in node.output if name]
+    for name, count in Counter(made).items():
+        if count > 1:
+            fail("HW103", where=source.name, why=f"`{printable(name)}` is defined {count} times")
+    for name in source.outputs:
+        if name not in set(made):
+            fail("HW103", where=source.name, why=f"nothing makes the output `{printable(name)}`")
+
+
+def _check_numbers(source: Source) -> None:
+    """No NaN anywhere, infinities only as bounds of a Clip, scales positive."""
+    bounds = {name for node in source.nodes if node.op_type == "Clip" for name in node.input[1:]}
+    others = {
+        name for node in source.nodes for i, name in enumerate(node.input)
+        if not (node.op_type == "Clip" and i)
+    }  # fmt: skip
+    arrays = list(source.constants.items())
+    for node in source.nodes:
+        arrays += [(label(node), a) for a in attributes(node).values() if isinstance(a, np.ndarray)]
+    for name, array in arrays:
+        values = np.asarray(array, np.float64) if array.dtype.kind in "fV" else np.zeros(())
+        open_bound = name in bounds and name not in others and not np.isnan(values).any()
+        if not np.isfinite(values).all() and not open_bound:
+            at = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
+            fail("HW104", where=f"{source.name}: tensor `{name}`",
+                 why=f"the element at {at} is {values[at]}",
+                 help="training may have diverged; export a sound checkpoint")  # fmt: skip
+    for node in source.nodes:
+        for i in SCALE_INPUTS.get(node.op_type, ()) if node.domain in QONNX else ():
+            if i == 4 and len(node.input) < 6:
+                continue  # Trunc of version 1 has no output scale
+            scale = source.constants.get(node.input[i]) if i < len(node.input) else None
+            if scale is not None:
+                check_scale(scale, source.where(node))
+
+
+def check_scale(scale: np.ndarray, where: str) -> None:
+    """Raise HW104 unless every scale is a positive finite number."""
+    values = np.asarray(scale, np.float64)
+    bad = ~(np.isfinite(values) & (values > 0))
+    if bad.any():
+        fail("HW104", where=where, why=f"a scale is {values[bad].flat[0]:g}, not positive",
+             help="export again; every channel needs a positive scale")  # fmt: skip

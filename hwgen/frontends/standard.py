@@ -1,0 +1,188 @@
+"""ONNX operators that cost no hardware: layout moves the index, elementwise extends the chain."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from onnx import TensorProto
+
+from hwgen.frontends.lifted import Constant, Lifted, Tensor
+from hwgen.frontends.lifter import Call, Lifter, handles
+
+RESIDUAL = "both its inputs depend on the model's input"
+RESIDUAL_HELP = "branches cannot be joined yet: use a network without residual connections"
+
+
+# Layout: constants and lifted tensors alike
+
+
+def _data(call: Call) -> Tensor:
+    x = call.get(0)
+    if x is None:
+        call.refuse("it has no input", code="HW103")
+    return x
+
+
+def _axes(call: Call, rank: int) -> list[int] | None:
+    axes = call.attrs.get("axes")
+    if call.get(1) is not None:
+        axes = [int(axis) for axis in np.ravel(call.constant(1, "axes"))]
+    if axes is None:
+        return None
+    if any(not -rank <= axis < rank for axis in axes):
+        call.refuse(f"axes {tuple(axes)} for a tensor of rank {rank}", code="HW103")
+    return [axis % rank for axis in axes]
+
+
+def _reshaped(call: Call, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    try:
+        return x.layout(lambda a: a.reshape(shape))
+    except ValueError:
+        call.refuse(f"{x.shape} cannot become {shape}", code="HW103")
+
+
+@handles("Identity", "Dropout")
+def identity(lifter: Lifter, call: Call) -> Tensor:
+    if any(call.needed[1:]):
+        call.refuse("its mask is used", "export the model in inference mode")
+    return _data(call)
+
+
+@handles("Reshape")
+def reshape(lifter: Lifter, call: Call) -> Tensor:
+    x = _data(call)
+    shape = [int(size) for size in np.ravel(call.constant(1, "shape"))]
+    if not call.attrs.get("allowzero", 0):
+        if any(size == 0 and i >= len(x.shape) for i, size in enumerate(shape)):
+            call.refuse(f"shape {shape} copies an axis that {x.shape} lacks", code="HW103")
+        shape = [size or x.shape[i] for i, size in enumerate(shape)]
+    return _reshaped(call, x, tuple(shape))
+
+
+@handles("Flatten")
+def flatten(lifter: Lifter, call: Call) -> Tensor:
+    x = _data(call)
+    axis = call.attrs.get("axis", 1)
+    axis += len(x.shape) if axis < 0 else 0
+    return _reshaped(call, x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
+
+
+@handles("Squeeze")
+def squeeze(lifter: Lifter, call: Call) -> Tensor:
+    x = _data(call)
+    axes = _axes(call, len(x.shape))
+    if axes is None:
+        axes = [axis for axis, size in enumerate(x.shape) if size == 1]
+    return _reshaped(call, x, tuple(s for axis, s in enumerate(x.shape) if axis not in axes))
+
+
+@handles("Unsqueeze")
+def unsqueeze(lifter: Lifter, call: Call) -> Tensor:
+    x = _data(call)
+    count = len(call.attrs.get("axes", ())) or np.size(call.constant(1, "axes"))
+    axes = _axes(call, len(x.shape) + count) or []
+    sizes = iter(x.shape)
+    rank = len(x.shape) + len(axes)
+    return _reshaped(call, x, tuple(1 if axis in axes else next(sizes) for axis in range(rank)))
+
+
+@handles("Transpose")
+def transpose(lifter: Lifter, call: Call) -> Tensor:
+    x = _data(call)
+    axes = tuple(call.attrs.get("perm", range(len(x.shape))[::-1]))
+    if sorted(axes) != list(range(len(x.shape))):
+        call.refuse(f"perm {axes} for a tensor of rank {len(x.shape)}", code="HW103")
+    return x.layout(lambda a: a.transpose(axes))
+
+
+@handles("Cast")
+def cast(lifter: Lifter, call: Call) -> Tensor:
+    x = call.lifted()
+    if call.attrs.get("to") != TensorProto.FLOAT:
+        call.refuse("it casts a tensor to something other than float32")
+    return Lifted(x.edge, x.index, x.chain, "float32", x.origin)
+
+
+# Elementwise
+
+
+def _operands(lifter: Lifter, call: Call) -> tuple[Lifted, np.ndarray, bool]:
+    """The tensor, the constant as float32 along its channels, and whether the constant is first."""
+    first, second = call.get(0), call.get(1)
+    if isinstance(first, Lifted) and isinstance(second, Lifted):
+        call.refuse(RESIDUAL, RESIDUAL_HELP)
+    swapped = isinstance(first, Constant)
+    constant = first if isinstance(first, Constant) else second
+    x = call.lifted(1 if swapped else 0)
+    assert isinstance(constant, Constant)
+    x, (c,) = lifter.constants(x, constant.array.astype(np.float32))
+    return x, c, swapped
+
+
+@handles("Add")
+def add(lifter: Lifter, call: Call) -> Lifted:
+    x, c, _ = _operands(lifter, call)
+    return x.then(call.name, "add", c=c)
+
+
+@handles("Sub")
+def sub(lifter: Lifter, call: Call) -> Lifted:
+    x, c, swapped = _operands(lifter, call)
+    return x.then(call.name, "rsub" if swapped else "sub", c=c)
+
+
+@handles("Mul")
+def mul(lifter: Lifter, call: Call) -> Lifted:
+    x, c, _ = _operands(lifter, call)
+    return x.then(call.name, "mul", c=c)
+
+
+@handles("Div")
+def div(lifter: Lifter, call: Call) -> Lifted:
+    x, c, swapped = _operands(lifter, call)
+    if swapped:
+        call.refuse("a constant is divided by a tensor")
+    if (c == 0).any():
+        call.refuse("it divides by zero", code="HW104")
+    return x.then(call.name, "div", c=c)
+
+
+@handles("Relu", "Sigmoid", "Tanh", "Neg")
+def function(lifter: Lifter, call: Call) -> Lifted:
+    return call.lifted().then(call.name, call.op.lower())
+
+
+@handles("Clip")
+def clip(lifter: Lifter, call: Call) -> Lifted:
+    bounds = []
+    for i, (attr, default) in enumerate((("min", -np.inf), ("max", np.inf)), start=1):
+        value = call.constant(i, attr) if call.get(i) is not None else call.attrs.get(attr, default)
+        bounds.append(np.float32(np.asarray(value).reshape(())))
+    return call.lifted().then(call.name, "clip", lo=bounds[0], hi=bounds[1])
+
+
+@handles("HardSigmoid")
+def hard_sigmoid(lifter: Lifter, call: Call) -> Lifted:
+    x = call.lifted().then(call.name, "mul", c=np.float32(call.attrs.get("alpha", 0.2)))
+    x = x.then(call.name, "add", c=np.float32(call.attrs.get("beta", 0.5)))
+    return x.then(call.name, "clip", lo=np.float32(0), hi=np.float32(1))
+
+
+@handles("BatchNormalization")
+def batch_normalization(lifter: Lifter, call: Call) -> Lifted:
+    if call.attrs.get("training_mode", 0) or any(call.needed[1:]):
+        call.refuse("it is in training mode", "export the model in inference mode")
+    x = call.lifted()
+    if len(x.shape) < 2:
+        call.refuse("its input has no channel axis")
+    shape = (1, -1, *[1] * (len(x.shape) - 2))
+    names = ("scale", "bias", "mean", "var")
+    arrays = [call.constant(i, n).astype(np.float32) for i, n in enumerate(names, start=1)]
+    if any(a.size != x.shape[1] for a in arrays):
+        call.refuse(f"{arrays[0].size} parameters for {x.shape[1]} channels", code="HW103")
+    if (arrays[3] < 0).any():
+        call.refuse("a variance is negative", code="HW104")
+    x, values = lifter.constants(x, *(a.reshape(shape) for a in arrays))
+    epsilon = np.float32(call.attrs.get("epsilon", 1e-5))
+    return x.then(call.name, "batchnorm", **dict(zip(names, values, strict=True)), epsilon=epsilon)

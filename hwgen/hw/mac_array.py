@@ -1,0 +1,171 @@
+"""The folded matrix-vector unit: PE rows of SIMD multiply-accumulates over a constant matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
+
+from hwgen.core.intrange import IntRange
+from hwgen.hw.dot_product import (
+    constant_dot_products,
+    dot_products,
+    encode,
+    tree_registers,
+    weight_bits,
+)
+from hwgen.hw.stream import words
+from hwgen.hw.weight_memory import WeightMemory, pack
+
+
+class MacArray(Component):
+    """``y = x @ weight`` for one vector after another.
+
+    A vector enters as K/SIMD beats and leaves as N/PE beats. The first of the N/PE passes takes
+    its beats from the stream and keeps them; the others replay them. One beat is used per cycle.
+
+    Parameters
+    ----------
+    x_range : range of the inputs.
+    weight : int array ``(K, N)``; PE must divide N, SIMD must divide K.
+    y_range : range of the results; arithmetic is modulo its width, which no sum exceeds.
+    name : names the weight memory's file.
+
+    Members
+    -------
+    i : In(words(SIMD, x_range))     o : Out(words(PE, y_range))
+
+    Timing
+    ------
+    interval (cycles per vector) = (N/PE) * (K/SIMD)
+    latency (first input to last output of a vector) = interval + 1 + tree_registers(SIMD)
+    """
+
+    def __init__(self, x_range: IntRange, weight: np.ndarray, y_range: IntRange, *,
+                 pe: int, simd: int, name: str = "weights"):  # fmt: skip
+        rows, columns = weight.shape
+        if columns % pe or rows % simd:
+            raise ValueError(f"PE must divide {columns} and SIMD {rows}, not {pe} and {simd}")
+        self.x_range, self.weight, self.y_range = x_range, weight, y_range
+        self.pe, self.simd, self.name = pe, simd, name
+        super().__init__({"i": In(words(simd, x_range)), "o": Out(words(pe, y_range))})
+
+    @property
+    def passes(self) -> int:
+        """Passes over one vector, N/PE."""
+        return self.weight.shape[1] // self.pe
+
+    @property
+    def beats(self) -> int:
+        """Input beats per vector, K/SIMD."""
+        return self.weight.shape[0] // self.simd
+
+    @property
+    def interval(self) -> int:
+        return self.passes * self.beats
+
+    @property
+    def latency(self) -> int:
+        return self.interval + 1 + tree_registers(self.simd)
+
+    def codes(self) -> np.ndarray:
+        """Weight codes by address and lane, ``(passes * beats, PE * SIMD)``."""
+        folded = encode(self.weight).reshape(self.beats, self.simd, self.passes, self.pe)
+        return folded.transpose(2, 0, 3, 1).reshape(self.interval, self.pe * self.simd)
+
+    def elaborate(self, platform):
+        m = Module()
+        step = Signal()  # the whole pipeline moves, or stands still
+        m.d.comb += step.eq(self.o.ready | ~self.o.valid)
+
+        x, fire, valid, first, last = self._issue(m, step)
+        lanes = [x[k] for k in range(self.simd)]
+
+        def register(value: Value) -> Signal:
+            later = Signal(value.shape(), reset_less=True)
+            with m.If(step):
+                m.d.sync += later.eq(value)
+            return later
+
+        if self.interval == 1:
+            sums = constant_dot_products(lanes, self.weight, register)
+        else:
+            rows = self._fetch(m, step, fire)
+            sums = dot_products(lanes, rows, self.weight, register)
+        for _ in range(tree_registers(self.simd)):
+            valid, first, last = self._delay(m, step, valid, first, last)
+
+        for total, result in zip(sums, self.o.payload, strict=True):
+            with m.If(step & valid):
+                if self.beats == 1:
+                    m.d.sync += result.eq(total)
+                else:
+                    m.d.sync += result.eq(Mux(first, 0, result) + total)
+        with m.If(step):
+            m.d.sync += self.o.valid.eq(valid & last)
+        return m
+
+    def _issue(self, m: Module, step: Signal):
+        """The vector's beats, replayed for every pass: one per step, with its flags."""
+        beat, turn = Signal(range(self.beats)), Signal(range(self.passes))
+        fresh, fire = Signal(), Signal()
+        m.d.comb += [
+            fresh.eq(turn == 0),
+            fire.eq(step & (self.i.valid | ~fresh)),
+            self.i.ready.eq(step & fresh),
+        ]
+        last_beat = beat == self.beats - 1
+        with m.If(fire):
+            m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
+            if self.passes > 1:
+                with m.If(last_beat):
+                    m.d.sync += turn.eq(Mux(turn == self.passes - 1, 0, turn + 1))
+
+        shape = self.i.payload.shape()
+        valid, first, last = Signal(), Signal(), Signal()
+        with m.If(step):
+            m.d.sync += [valid.eq(fire), first.eq(beat == 0), last.eq(last_beat)]
+        taken = Signal(shape, reset_less=True)
+        with m.If(fire & fresh):
+            m.d.sync += taken.eq(self.i.payload)
+        if self.passes == 1 or self.beats == 1:
+            return taken, fire, valid, first, last
+
+        m.submodules.replay = replay = Memory(shape=shape, depth=self.beats, init=[])
+        write, read = replay.write_port(), replay.read_port()
+        was_fresh = Signal()
+        m.d.comb += [
+            write.en.eq(fire & fresh), write.addr.eq(beat), write.data.eq(self.i.payload),
+            read.en.eq(step), read.addr.eq(beat),
+        ]  # fmt: skip
+        with m.If(step):
+            m.d.sync += was_fresh.eq(fresh)
+        x = Signal(shape)
+        m.d.comb += x.eq(Mux(was_fresh, taken, read.data))
+        return x, fire, valid, first, last
+
+    def _fetch(self, m: Module, step: Signal, fire: Signal) -> list[list[Value]]:
+        """The weight codes of the beat that was issued a step ago, by PE and lane."""
+        width = weight_bits(self.weight)
+        memory = WeightMemory(
+            pack(self.codes(), width), self.pe * self.simd * width, self.interval, self.name
+        )
+        m.submodules.weights = memory
+        address = Signal(range(self.interval))
+        with m.If(fire):
+            m.d.sync += address.eq(Mux(address == self.interval - 1, 0, address + 1))
+        m.d.comb += [memory.en.eq(step), memory.addr.eq(address)]
+        fields = [
+            memory.data[k * width : (k + 1) * width] for k in range(self.pe * self.simd)
+        ]
+        return [fields[p * self.simd : (p + 1) * self.simd] for p in range(self.pe)]
+
+    @staticmethod
+    def _delay(m: Module, step: Signal, *flags: Signal) -> list[Signal]:
+        delayed = [Signal() for _ in flags]
+        with m.If(step):
+            m.d.sync += [later.eq(flag) for later, flag in zip(delayed, flags, strict=True)]
+        return delayed
+
+

@@ -1,0 +1,163 @@
+"""The serial window generator: a line buffer in memory, read one word per cycle."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hwgen.core.intrange import IntRange
+from hwgen.hw.loop_nest import LoopNest, increments
+from hwgen.hw.stream import words
+from hwgen.hw.window_walk import WindowWalk
+
+
+class SlidingWindow(wiring.Component):
+    """The windows of an image, one after another, word by word.
+
+    For each output pixel in raster order, the words (kh, kw, channel group) of its window. Words
+    enter a circular buffer while it has room. A window starts once its last word is there; when
+    its last word has been read, all that no later window needs is released at once. The words of
+    the next image enter as soon as there is room; rows and columns that no window reaches pass
+    through unread.
+
+    Parameters
+    ----------
+    range_ : range of the elements.
+    shape : (H, W, C) of the image, padding included.
+    lanes : elements per word; must divide C.
+    kernel, stride, dilation : (rows, columns) in pixels, at least 1.
+
+    Members
+    -------
+    i : In(words(lanes, range_))     o : Out(words(lanes, range_))
+
+    Timing
+    ------
+    A max-plus recurrence over the windows n of all frames, in cycles from 0, with the lengths of
+    :class:`WindowWalk`; ``first[n]`` is the number of the window's first word in the stream:
+    limit[n] = first[n] + depth: the first word that has to wait for the release of window n
+    write[k] = k + max(0, end[n] + 1 - limit[n] over all n with limit[n] <= k)
+    end[n]   = max(write[first[n] + span - 1], end[n-1]) + reads
+    latency  = end[last window of the first frame] + 1
+    interval = growth of ``end`` from frame to frame, once it is the same for all windows; never
+    below max(frame, windows * reads)
+    """
+
+    def __init__(
+        self,
+        range_: IntRange,
+        shape: tuple[int, int, int],
+        lanes: int,
+        kernel: tuple[int, int],
+        stride: tuple[int, int] = (1, 1),
+        dilation: tuple[int, int] = (1, 1),
+    ) -> None:
+        self.range_ = range_
+        self.walk = WindowWalk(shape, lanes, kernel, stride, dilation)
+        super().__init__({"i": In(words(lanes, range_)), "o": Out(words(lanes, range_))})
+
+    @cached_property
+    def depth(self) -> int:
+        """Words of memory: a window, and what the next one needs beyond it.
+
+        Up to 64 words a power of two, which distributed memory gives for free and which saves
+        the wrap of addresses.
+        """
+        steps = increments(self.walk.across, self.walk.frame)
+        size = self.walk.span + max(steps[:-1] or steps)
+        return 1 << (size - 1).bit_length() if size <= 64 else size
+
+    def _frame_ends(self, frames: int) -> list[list[int]]:
+        """``end`` of every window, frame by frame."""
+        walk, depth = self.walk, self.depth
+        firsts = [f * walk.frame + base for f in range(frames) for base in walk.bases]
+        ends, released, wait, end = [], 0, 0, -1
+        for first in firsts:
+            last = first + walk.span - 1
+            while released < len(ends) and firsts[released] + depth <= last:
+                wait = max(wait, ends[released] + 1 - firsts[released] - depth)
+                released += 1
+            end = max(last + wait, end) + walk.reads
+            ends.append(end)
+        windows = len(ends) // frames
+        return [ends[k : k + windows] for k in range(0, len(ends), windows)]
+
+    @cached_property
+    def _cycles(self) -> tuple[int, int]:
+        """interval and latency."""
+        frames = 3
+        while True:
+            *_, before, after, last = ends = self._frame_ends(frames)
+            growth = {b - a for a, b in zip(before + after, after + last, strict=True)}
+            if len(growth) == 1:
+                return growth.pop(), ends[0][-1] + 1
+            frames += 2
+
+    @property
+    def interval(self) -> int:
+        return self._cycles[0]
+
+    @property
+    def latency(self) -> int:
+        return self._cycles[1]
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        walk, depth = self.walk, self.depth
+        layout = self.i.payload.shape()
+        m.submodules.memory = memory = Memory(shape=layout, depth=depth, init=[])
+        writer, reader = memory.write_port(), memory.read_port()
+
+        # Words written beyond the end of the current window: below 0 it is not yet whole, at
+        # depth - span the memory is full. Behind the last window of a frame it may fall below
+        # -span: then words that no window needs are still to come.
+        steps = increments(walk.across, walk.frame)
+        ahead = Signal(range(-max(walk.span, *steps), depth - walk.span + 1), init=-walk.span)
+        write, read, whole, step = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(ahead != depth - walk.span),
+            write.eq(self.i.valid & self.i.ready),
+            whole.eq(~ahead[-1]),
+            step.eq(self.o.ready | ~self.o.valid),
+            read.eq(step & whole),
+        ]
+
+        loops = walk.inside + walk.across
+        nest = LoopNest(m, [count for count, _ in loops], read)
+        release = nest.choose([0] * len(walk.inside) + [-s for s in steps])
+        m.d.sync += ahead.eq(ahead + Mux(read, release, 0) + write)
+
+        m.d.comb += [writer.en.eq(write), writer.data.eq(self.i.payload)]
+        with m.If(write):
+            m.d.sync += writer.addr.eq(_wrapped(writer.addr, Const(1), Const(1 - depth), depth))
+        moves = [gain % depth for gain in _moves(walk)]
+        onward, around = nest.choose(moves), nest.choose([move - depth for move in moves])
+        m.d.comb += reader.en.eq(read)
+        with m.If(read):
+            m.d.sync += reader.addr.eq(_wrapped(reader.addr, onward, around, depth))
+
+        # The memory's own output register is the output register.
+        valid = Signal()
+        with m.If(step):
+            m.d.sync += valid.eq(whole)
+        m.d.comb += [self.o.valid.eq(valid), self.o.payload.eq(reader.data)]
+        return m
+
+
+def _moves(walk: WindowWalk) -> list[int]:
+    """How far the read address moves when each loop, inside windows and across them, advances."""
+    end_of_window = sum((count - 1) * stride for count, stride in walk.inside)
+    across = increments(walk.across, walk.frame)
+    return increments(walk.inside, 0)[:-1] + [step - end_of_window for step in across]
+
+
+def _wrapped(address: Value, onward: Value, around: Value, depth: int) -> Value:
+    """``(address + onward) % depth``, where ``around`` is ``onward - depth``."""
+    if depth & (depth - 1) == 0:
+        return (address + onward)[: len(address)]
+    wrapped = address + around
+    return Mux(wrapped < 0, address + onward, wrapped)

@@ -1,0 +1,161 @@
+"""How much hardware each stage gets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hwgen.core.errors import Diagnostics, fail
+from hwgen.ir.graph import Graph, Node
+from hwgen.lowering import Cost, Folding, Lowering
+from hwgen.ops.reshape import Reshape
+from hwgen.schedule.design import Design, Link, Stage, source_of
+
+BALANCED_MACS = 64  # products per cycle in the largest layer, when nothing else is asked for
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """One way to build a stage."""
+
+    lowering: Lowering
+    folding: Folding
+    cost: Cost
+
+    @property
+    def size(self) -> float:
+        """Area as one number, for comparison: a block RAM and a DSP weigh like the LUTs they save."""
+        return self.cost.lut + 0.3 * self.cost.ff + 150 * self.cost.bram + 100 * self.cost.dsp
+
+
+def options(graph: Graph, node: Node) -> list[Option]:
+    """Every legal way to build ``node``, from least to most hardware."""
+    types = graph.input_types(node)
+    found = [
+        Option(lowering, folding, lowering.cost(node.op, folding, *types))
+        for lowering in Lowering.of(node.op)
+        if lowering.applies(node.op, *types)
+        for folding in lowering.foldings(node.op, *types)
+    ]
+    return sorted(found, key=lambda option: (option.size, option.cost.interval, option.folding))
+
+
+def schedule(graph: Graph, *, interval: int | None = None, folding: str | Path = "balanced",
+             clock_mhz: float = 100.0) -> Design:  # fmt: skip
+    """A design for ``graph``.
+
+    ``interval``: cycles per frame that no stage may exceed; the cheapest folding that meets it is
+    taken, stage by stage, which is the optimum. Without it, ``folding`` decides: ``serial`` (PE =
+    SIMD = 1), ``balanced`` (about 64 products per cycle in the largest layer), ``parallel`` (all
+    at once), or a JSON file ``{stage: {"pe": .., "simd": .., "lowering": ..}}`` such as each build
+    writes. Raises HW310 where no folding meets the interval, HW311 for an illegal one.
+    """
+    nodes = [node for node in graph.nodes if not isinstance(node.op, Reshape)]
+    ways = {node.name: options(graph, node) for node in nodes}
+    match interval, folding:
+        case int(), _:
+            chosen = _meet(graph, nodes, ways, interval, clock_mhz)
+        case None, "serial":
+            chosen = {name: min(w, key=lambda o: (o.folding, o.size)) for name, w in ways.items()}
+        case None, "parallel":
+            chosen = {n: min(w, key=lambda o: (o.cost.interval, o.size)) for n, w in ways.items()}
+        case None, "balanced":
+            heaviest = max((node.op.macs(*graph.input_types(node)) for node in nodes), default=0)
+            fastest = max((min(o.cost.interval for o in w) for w in ways.values()), default=1)
+            target = max(heaviest // BALANCED_MACS, fastest)
+            chosen = _meet(graph, nodes, ways, target, clock_mhz)
+        case _:
+            chosen = _from_file(ways, Path(folding))
+    stages = tuple(
+        Stage(node, chosen[node.name].lowering, chosen[node.name].folding,
+              graph.input_types(node), chosen[node.name].cost)
+        for node in nodes
+    )  # fmt: skip
+    design = Design(graph, stages, tuple(_links(graph, stages)), clock_mhz)
+    design.verify()
+    return design
+
+
+def _meet(graph: Graph, nodes: list[Node], ways: Mapping[str, list[Option]], interval: int,
+          clock_mhz: float) -> dict[str, Option]:  # fmt: skip
+    """The cheapest option of every stage within ``interval``."""
+    problems, chosen = Diagnostics(), {}
+    for node in nodes:
+        fitting = [o for o in ways[node.name] if o.cost.interval <= interval]
+        if fitting:
+            chosen[node.name] = fitting[0]
+            continue
+        best = min(ways[node.name], key=lambda option: option.cost.interval)
+        source = graph.input_types(node)
+        problems.add(
+            "HW310",
+            where=f"node `{' + '.join(node.origin) or node.name}` "
+            f"({type(node.op).__name__}, input {source[0]})",
+            why=f"the largest legal folding, {best.folding}, takes {best.cost.interval} cycles per "
+            f"frame; {interval} were asked for",
+            help=f"ask for --interval {best.cost.interval} or more, or at {clock_mhz:g} MHz for "
+            f"--fps {clock_mhz * 1e6 / best.cost.interval:.0f} or less",
+        )
+    problems.raise_if_any()
+    return chosen
+
+
+def _from_file(ways: Mapping[str, list[Option]], path: Path) -> dict[str, Option]:
+    """The options that a folding file names; stages that it leaves out stay serial."""
+    try:
+        wanted: Any = json.loads(path.read_text())
+        assert isinstance(wanted, dict)
+    except (OSError, ValueError, AssertionError) as error:
+        fail("HW110", where=f"--folding {path}", why=f"not a folding file: {error}",
+             help="give serial, balanced, parallel or the folding.json of a build")  # fmt: skip
+    problems, chosen = Diagnostics(), {}
+    for name in wanted.keys() - ways.keys():
+        problems.add("HW311", where=f"{path}: stage `{name}`", why="the model has no such stage",
+                     help=f"its stages are {', '.join(ways)}")  # fmt: skip
+    for name, found in ways.items():
+        entry = wanted.get(name, {})
+        pe, simd, way = entry.get("pe", 1), entry.get("simd", 1), entry.get("lowering")
+        fitting = [
+            o for o in found
+            if o.folding.pe == pe and (o.folding.simd == simd) and way in (None, o.lowering.name)
+        ]  # fmt: skip
+        if fitting:
+            chosen[name] = fitting[0]
+            continue
+        pes, simds = ({getattr(o.folding, side) for o in found} for side in ("pe", "simd"))
+        problems.add(
+            "HW311", where=f"{path}: stage `{name}`", why=f"PE={pe} SIMD={simd} is not legal",
+            help=f"PE may be {_listed(pes)}; SIMD {_listed(simds)}",
+        )  # fmt: skip
+    problems.raise_if_any()
+    return chosen
+
+
+def _listed(values: set[int]) -> str:
+    return ", ".join(map(str, sorted(values)))
+
+
+def _links(graph: Graph, stages: tuple[Stage, ...]) -> Iterator[Link]:
+    """The streams between stages. Narrow streams get a skid buffer, which cuts every path.
+
+    Accumulators are wide and their consumer, a threshold, is registered: that link is a wire.
+    """
+    made = {stage.node.name: stage for stage in stages}
+    used: dict[str, int] = {}
+    for stage in stages:
+        for index, name in enumerate(stage.node.inputs):
+            value, lanes = source_of(graph, name), stage.lanes[0][index]
+            producer = made.get(value)
+            lanes_from = producer.lanes[1] if producer else used.setdefault(value, lanes)
+            wide = producer is not None and producer.node.op.macs(*producer.inputs) > 0
+            depth = 0 if wide or producer is None else 2
+            elements = graph.type(value).size
+            yield Link(value, stage.node.name, index, lanes_from, lanes, elements, depth)
+    for index, port in enumerate(graph.outputs):
+        value = source_of(graph, port.value)
+        producer = made.get(value)
+        lanes = producer.lanes[1] if producer else used.setdefault(value, 1)
+        yield Link(value, "", index, lanes, lanes, graph.type(value).size)

@@ -1,0 +1,13 @@
+"""Settings that every test shares."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Derandomized, so that a green commit stays green; `make test-all` draws anew and draws more.
+_QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+settings.register_profile(
+    "ci", deadline=None, derandomize=True, suppress_health_check=_QUIET, print_blob=True
+)
+settings.register_profile("night", deadline=None, max_examples=500, suppress_health_check=_QUIET)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
