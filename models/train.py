@@ -1,7 +1,7 @@
 """Trains the models of this folder and writes their ONNX files and test frames.
 
-    pip install torch scikit-learn mlxtend onnx
-    python models/train.py [NAME ...]
+    make models                        # all of them, in an environment with PyTorch
+    python models/train.py [NAME ...]  # some of them
 
 Each network is trained in floating point first, then again with its quantizers on. Everything is
 seeded and runs on one thread: the same packages on the same kind of CPU give the same files.

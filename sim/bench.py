@@ -95,7 +95,7 @@ def probed_stages(manifest: dict[str, Any], rtl: str) -> list[dict[str, Any]]:
     found = []
     for stage in manifest["stages"]:
         name = stage["instance"].split(".")[-1]
-        body = re.search(rf"^module {manifest['top']}_{name}\(.*?^endmodule", rtl, re.M | re.S)
+        body = re.search(rf"^module {manifest['top']}_{name} \(.*?^endmodule", rtl, re.M | re.S)
         seen = [f"o__{wire}" for wire in ("valid", "ready", "payload")]
         if body and all(
             re.search(rf"^  (?:in|out)put .*\b{wire}\b", body[0], re.M) for wire in seen

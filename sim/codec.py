@@ -38,7 +38,8 @@ def decode(text: bytes, port: dict[str, Any]) -> np.ndarray:
     nibbles = _NIBBLE[chars[:, -2::-1]]  # lowest first
     if (nibbles > 15).any():
         raise ValueError("a beat holds a digit that is not hexadecimal")
-    raw = np.unpackbits(nibbles[:, :, None], axis=2, count=4, bitorder="little").reshape(rows, -1)
+    raw = np.unpackbits(nibbles[:, :, None], axis=2, count=4, bitorder="little")
+    raw = raw.reshape(rows, 4 * digits)
     if raw[:, lanes * bits :].any():
         raise ValueError("padding is not zero")
     planes = raw[:, : lanes * bits].reshape(rows, lanes, bits).astype(np.int64)

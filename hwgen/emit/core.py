@@ -6,8 +6,8 @@ from amaranth.hdl import Module
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from hwgen.hw.axi_stream import AxiPort
-from hwgen.hw.fork import Fork
 from hwgen.hw.fifo import StreamFIFO
+from hwgen.hw.fork import Fork
 from hwgen.hw.skid_buffer import SkidBuffer
 from hwgen.hw.stream import words
 from hwgen.hw.width_converter import WidthConverter

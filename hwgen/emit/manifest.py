@@ -46,9 +46,7 @@ class PortInfo(EdgeInfo):
     @classmethod
     def at(cls, name: str, port: str, value: str, type_: TensorType, lanes: int) -> PortInfo:
         edge = EdgeInfo.of(value, type_, lanes)
-        return cls(
-            *dataclasses.astuple(edge), name, port, -(-lanes * type_.range.width // 8) * 8
-        )
+        return cls(*dataclasses.astuple(edge), name, port, -(-lanes * type_.range.width // 8) * 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ class Manifest:
 
 
 def read_manifest(build: Path) -> dict[str, Any]:
-    """The manifest of a build folder. Raises HwgenError HW113 where there is none of this schema."""
+    """The manifest of a build folder. Raises HwgenError HW113 where there is none."""
     path = build / "manifest.json"
     try:
         manifest = json.loads(path.read_text("utf-8"))

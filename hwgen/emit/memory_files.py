@@ -1,4 +1,4 @@
-"""Memory files as ``$readmemh`` reads them: one word per line, hexadecimal, lowest address first."""
+"""Memory files as ``$readmemh`` reads them: a hexadecimal word per line, lowest address first."""
 
 from __future__ import annotations
 

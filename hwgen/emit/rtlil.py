@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hwgen.core.names import RESERVED
@@ -20,8 +20,10 @@ _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|(\\\S+|\$\d+\b)')
 _DECLARE = re.compile(r"\s*(?:wire|memory)\s.*?(\\\S+)$")
 _CELL = re.compile(r"\s*cell (\S+) (\S+)$")
 _CONNECT = re.compile(r"connect (\\\S+) (?!\[)(.*)$")
+_INNER = re.compile(r"^    (?:connect|parameter) \S+")
+_PIN = re.compile(r"    connect (\\\S+) (\\\S+)(?: \[\S+)?$")
+_PAIR = re.compile(r"__|\$")  # a signal of a stream, or one of several of its name
 _PORT = re.compile(r"( (?:input|output|inout) )(\d+) ")
-_STREAM = re.compile(r"\\[io]\d*__(?:valid|ready|payload)$")  # what a testbench looks at
 _DROPPED = re.compile(r"\s*attribute \\(?:generator|top|src|enum_\S*|amaranth\.\S*|hdlname) ")
 
 
@@ -48,19 +50,19 @@ def plain(text: str, *, core: str = "core") -> Plain:
     """
     modules = _split(text)
     short = {path: _without(path, core) for path in modules}
-    names = _unique(short.values())
-    paths = {path: names[short[path]] for path in modules}
+    shallow = sorted(modules, key=lambda path: short[path].count("."))
+    names = _unique({path: short[path] for path in shallow})
+    paths = {path: names[path] for path in modules}
     for module in modules.values():
         _drop_aliases(module)
-        declared = _declared(module)
-        nexts = {d: f"{q[1:]}_next" for d, q in _registers(module) if q in declared}
-        safe = _unique([*(name[1:] for name in declared), *nexts.values()])
-        module.names = {name: safe[name[1:]] for name in declared}
-        module.names |= {d: safe[name] for d, name in nexts.items()}
-    roms: dict[str, str] = {}
-    body = [_rename(module, modules, paths, short, roms) for module in modules.values()]
-    assert len({name.lower() for name in roms.values()}) == len(roms), "two ROMs share a file"
-    return Plain("".join(body), paths, roms)
+        names = _unique(_wishes(module, modules))
+        nexts = {d: f"{names[q]}_next" for d, q in _registers(module) if q in names}
+        module.names = _unique(names | nexts)
+    places: dict[str, str] = {}
+    body = [_rename(module, modules, paths, short, places) for module in modules.values()]
+    roms = {key: f"mem/{file}.mem" for key, file in _unique(places).items()}
+    text = re.sub(r'"(rom:\d+)"', lambda match: f'"{roms[match[1]]}"', "".join(body))
+    return Plain(text, paths, roms)
 
 
 def _split(text: str) -> dict[str, _Module]:
@@ -81,17 +83,12 @@ def _without(path: str, core: str) -> str:
     return ".".join(p for i, p in enumerate(parts) if i != 1 or p != core or len(parts) == 2)
 
 
-def _unique(names: Iterable[str]) -> dict[str, str]:
-    """A distinct plain identifier for each name; names that are plain already keep theirs."""
-    names = list(dict.fromkeys(names))
-    safe = {name: re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "_" for name in names}
-    taken = {name for name in names if safe[name] == name and name not in _KEYWORDS}
+def _unique(wishes: Mapping[str, str]) -> dict[str, str]:
+    """A distinct plain identifier for each key, made of what it wishes; the first come wins."""
+    taken: set[str] = set()
     result: dict[str, str] = {}
-    for name in names:
-        base = safe[name]
-        if base == name and name in taken:
-            result[name] = name
-            continue
+    for name, wish in wishes.items():
+        base = re.sub(r"\W+", "_", wish, flags=re.ASCII).strip("_") or "n"
         base = f"n_{base}" if base[0].isdigit() else base
         unique, count = base, 1
         while unique in taken or unique in _KEYWORDS:
@@ -106,13 +103,42 @@ def _unique(names: Iterable[str]) -> dict[str, str]:
 _KEYWORDS = RESERVED - {"clk", "rst", "aclk", "aresetn", "top"}
 
 
-def _declared(module: _Module) -> list[str]:
-    found = []
+def _wishes(module: _Module, modules: Mapping[str, _Module]) -> dict[str, str]:
+    """What each name of a module would like to be called, in the order of precedence.
+
+    A port is called as in its component, although Amaranth may have given that name to a signal of
+    a part; then come names that are plain, and the others. A stream from a part is called after
+    that part.
+    """
+    ports, inner = [], []
     for line in module.lines:
         if match := _DECLARE.match(line):
-            found.append(match[1])
+            (ports if _PORT.search(line) else inner).append(match[1])
         elif (match := _CELL.match(line)) and match[2][0] == "\\":
-            found.append(match[2])
+            inner.append(match[2])
+    stems = Counter(name.split("$")[0] for name in ports)
+    alone = [name for name in ports if stems[name.split("$")[0]] == 1]
+    inner.sort(key=lambda name: not re.fullmatch(r"\\\w+", name, re.ASCII))
+    wishes = {name: name[1:].split("$")[0] for name in alone}
+    wishes |= {name: name[1:] for name in [*ports, *inner] if name not in wishes}
+    wishes |= {k: v for k, v in _outputs_of_parts(module, modules).items() if k in inner}
+    return wishes
+
+
+def _outputs_of_parts(module: _Module, modules: Mapping[str, _Module]) -> dict[str, str]:
+    """``part_port`` for each wire of a stream, or without a name of its own, that a part drives."""
+    found: dict[str, str] = {}
+    part, outputs = "", frozenset()
+    for line in module.lines:
+        if match := _CELL.match(line):
+            part, child = match[2][1:], modules.get(match[1][1:])
+            outputs = frozenset(
+                wire[1]
+                for text in (child.lines if child else ())
+                if " output " in text and (wire := _DECLARE.match(text))
+            )
+        elif (match := _PIN.match(line)) and match[1] in outputs and _PAIR.search(match[2]):
+            found[match[2]] = f"{part}_{match[1][1:].split('$')[0]}"
     return found
 
 
@@ -135,14 +161,12 @@ def _drop_aliases(module: _Module) -> None:
         if (match := _DECLARE.match(line)) and " memory " not in f" {line}":
             wires[match[1]] = bool(_PORT.search(line))
         else:
-            uses.update(token[1] for token in _TOKEN.finditer(line) if token[1])
+            read = _INNER.sub("", line)  # what follows there is the name of a port, not of a wire
+            uses.update(token[1] for token in _TOKEN.finditer(read) if token[1])
     dead = {
         match[1]
         for line in module.lines
-        if (match := _CONNECT.match(line))
-        and wires.get(match[1]) is False
-        and uses[match[1]] == 1
-        and not _STREAM.match(match[1])
+        if (match := _CONNECT.match(line)) and wires.get(match[1]) is False and uses[match[1]] == 1
     }
     kept: list[str] = []
     for line in module.lines:
@@ -160,9 +184,9 @@ def _rename(
     modules: Mapping[str, _Module],
     paths: Mapping[str, str],
     short: Mapping[str, str],
-    roms: dict[str, str],
+    places: dict[str, str],
 ) -> str:
-    """The text of a module in plain names; notes the files of its ROMs."""
+    """The text of a module in plain names; notes the path of each ROM by its key."""
 
     def local(token: re.Match[str]) -> str:
         name = module.names.get(token[1])
@@ -191,9 +215,8 @@ def _rename(
             elif name == "\\MEMID":
                 out.append(f'    parameter \\MEMID "\\\\{module.names[value[2:-1]]}"')
             elif name == "\\INIT" and value.startswith('"rom:'):
-                place = [*short[module.path].split(".")[1:], cell[1:]]
-                roms[value[1:-1]] = file = f"mem/{'_'.join(place)}.mem"
-                out.append(f'    parameter \\INIT "{file}"')
+                places[value[1:-1]] = ".".join([*short[module.path].split(".")[1:], cell[1:]])
+                out.append(line)
             else:
                 out.append(line)
         elif line.lstrip().startswith("attribute "):

@@ -65,10 +65,11 @@ def emit(
 ) -> Emission:
     """Verilog-2005 for ``component``, its top module named ``top``.
 
-    ``rtl/<top>.v`` holds the top and its own parts; every submodule of the top's submodule
-    ``core`` (or, without one, of the top) gets ``rtl/<submodule>.v`` with all below it. ``about``
-    says in one line what a submodule is, for the head of its file. Clock and reset are ``clk`` and
-    ``rst`` unless the component brings its own. The text depends on the component alone.
+    Every submodule ``x`` of the top's submodule ``core`` (or, without one, of the top) gets a file
+    ``rtl/<top>_x.v`` with all below it; ``rtl/<top>.v`` holds the rest. ``about`` says in one line
+    what a submodule is, for the head of its file; where it is given, only what it names gets a
+    file. Clock and reset are ``clk`` and ``rst`` unless the component brings its own. The text
+    depends on the component alone.
 
     Raises HwgenError HW401 where yosys fails, HW603 where it takes too long.
     """
@@ -80,11 +81,14 @@ def emit(
     groups: dict[str, list[str]] = {}
     for path, name in netlist.modules.items():
         if name in modules:  # yosys leaves out what is empty
-            groups.setdefault(_file_of(path, netlist.modules, core), []).append(modules[name])
-    files = {
-        f"rtl/{stage or top}.v": _file(top, stage, (about or {}).get(stage, ""), texts)
-        for stage, texts in groups.items()
-    }
+            stage = _stage_of(path, netlist.modules, core)
+            if about is not None and stage not in about:
+                stage = ""
+            groups.setdefault(stage, []).append(modules[name])
+    files = {}
+    for stage, texts in groups.items():
+        name = f"{top}_{stage}" if stage else top
+        files[f"rtl/{name}.v"] = _file(top, stage, (about or {}).get(stage, ""), texts)
     for kind in sorted(set(re.findall(r"^  (hwgen_rom_\w+) #", "".join(files.values()), re.M))):
         files[f"rtl/{kind}.v"] = template(f"rtl/{kind}.v")
     memories = {netlist.roms[key]: rom for key, rom in platform.roms.items() if key in netlist.roms}
@@ -110,13 +114,18 @@ def _modules(text: str) -> dict[str, str]:
 
 
 def _tidy(body: str) -> str:
-    """Join port directions with their wires; drop the switch that starts blocks at time zero.
+    """Declare ports in the head; drop the switch that starts combinational blocks at time zero.
 
     yosys lets every ``always @*`` read a constant, so that one without inputs runs at all. A block
     that branches on a signal has inputs; only where one does not, the switch stays.
     """
     body = re.sub(r"^ *\(\* full_case = 32'd1 \*\)\n", "", body, flags=re.M)
-    body = re.sub(r"^  (input|output) .*;\n  (wire|reg) (.*;)\n", r"  \1 \2 \3\n", body, flags=re.M)
+    body = re.sub(r"\(32'd(\d+)\)", r"(\1)", body)
+    port = re.compile(r"^  (input|output) .*;\n  (wire|reg) (.*);\n", re.M)
+    ports = [f"  {way:<6} {kind:<4} {rest}" for way, kind, rest in port.findall(body)]
+    head, _, body = port.sub("", body).partition(";\n")
+    listed = ",\n".join(ports)
+    body = f"{head.partition('(')[0].rstrip()} (\n{listed}\n);\n{body}"
     switch = re.compile(r"^    if \((\\\$auto\$\S+) \) begin end\n", re.M)
     if not (mark := switch.search(body)):
         return body
@@ -131,7 +140,7 @@ def _tidy(body: str) -> str:
     return declaration.sub("", body)
 
 
-def _file_of(path: str, paths: Mapping[str, str], core: str) -> str:
+def _stage_of(path: str, paths: Mapping[str, str], core: str) -> str:
     """The stage that a module belongs to; empty for the top and its own parts."""
     parts = path.split(".")[1:]
     if f"{path.split('.')[0]}.{core}" in paths:

@@ -14,7 +14,7 @@ import sys
 from pyosys import libyosys as ys
 design = ys.Design()
 for line in sys.stdin.read().splitlines():
-    if line.strip():
+    if line.strip() and not line.startswith("#"):
         ys.run_pass(line.strip(), design)
 """
 

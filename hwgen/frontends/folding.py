@@ -51,7 +51,7 @@ def _cast(call: Call) -> np.ndarray:
     kind = call.attrs["to"]
     if kind not in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.INT32,
                     TensorProto.INT8, TensorProto.UINT8, TensorProto.BOOL):  # fmt: skip
-        call.refuse("it casts to a type that is not read")
+        raise call.error("it casts to a type that is not read")
     return call.constant(0, "data").astype(helper.tensor_dtype_to_np_dtype(kind))
 
 
@@ -63,7 +63,7 @@ def _expand(call: Call) -> np.ndarray:
 def _filled(call: Call) -> np.ndarray:
     shape = _ints(call, 0, "shape") or ()
     if math.prod(shape) > 1 << 24:
-        call.refuse(f"it makes a constant of {math.prod(shape)} elements", code="HW106")
+        raise call.error(f"it makes a constant of {math.prod(shape)} elements", code="HW106")
     return np.full(shape, call.attrs.get("value", np.zeros(1, np.float32))[0])
 
 
@@ -89,6 +89,8 @@ def _arithmetic(function: Callable[..., np.ndarray]) -> Callable[[Call], np.ndar
 def _divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.trunc(x / y) if x.dtype.kind in "iu" else x / y
 
+
+OF_SHAPE = ("Shape", "Size")  # constant for every tensor of known shape
 
 FOLD: dict[str, Callable[[Call], np.ndarray]] = {
     "Constant": _constant,

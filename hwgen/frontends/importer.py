@@ -1,22 +1,23 @@
-"""One forward walk over the source: every node becomes a constant, a longer chain or an operator."""
+"""One forward walk over the source: nodes become constants, chains or operators."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from onnx import NodeProto
 
 import hwgen.frontends.layers
 import hwgen.frontends.qonnx
-import hwgen.frontends.standard  # noqa: F401  (handlers register themselves on import)
-from hwgen.core.errors import Diagnostics, HwgenError
+import hwgen.frontends.standard
+import hwgen.frontends.tails  # noqa: F401  (handlers register themselves on import)
+from hwgen.core.errors import Diagnostics, HwgenError, fail
 from hwgen.core.intrange import IntRange
-from hwgen.frontends.folding import FOLD
+from hwgen.frontends.folding import FOLD, OF_SHAPE
 from hwgen.frontends.lifted import Constant, Feed, Lifted, Tensor
 from hwgen.frontends.lifter import HANDLERS, Call, Lifter
 from hwgen.frontends.limits import DEFAULT
-from hwgen.frontends.read import QONNX, STANDARD, Source, attributes, frame_shape, label
+from hwgen.frontends.read import QONNX, STANDARD, Source, attributes, label, output_shape
 from hwgen.ir.graph import Graph, GraphBuilder, Node, Port
 from hwgen.ir.verify import verify
 from hwgen.ops import Conv, MatMul
@@ -61,6 +62,8 @@ def lift(source: Source) -> Graph:
             problems.collect(error)
     problems.raise_if_any()
     graph = lifter.builder.build()
+    if not graph.nodes:
+        fail("HW206", where=source.name, why="no layer stands between its inputs and its outputs")
     verify(graph)
     return graph
 
@@ -105,39 +108,35 @@ def _lift_node(
     given = [x for name, x in zip(node.input, inputs, strict=True) if name]
     if None in given:
         if handler is None and node.op_type not in FOLD:
-            _refuse_unknown(call, node)
+            raise _unknown(call, node)
         return ()
     fold = FOLD.get(node.op_type)
-    if fold is not None and (node.op_type in ("Shape", "Size") or handler is None
-                             or all(isinstance(x, Constant) for x in given)):  # fmt: skip
-        result: Tensor | tuple[Tensor | None, ...] = _fold(call, fold)
-    elif handler is not None:
-        result = handler(lifter, call)
-    else:
-        _refuse_unknown(call, node)
+    static = all(isinstance(x, Constant) for x in given)
+    if fold is not None and (static or node.op_type in OF_SHAPE):
+        return (_fold(call, fold),)
+    if handler is None:
+        if fold is not None:
+            raise call.error(f"{node.op_type} is supported on constants only", HELP_OTHERS)
+        raise _unknown(call, node)
+    result = handler(lifter, call)
     return result if isinstance(result, tuple) else (result,)
 
 
-def _refuse_unknown(call: Call, node: NodeProto) -> None:
+def _unknown(call: Call, node: NodeProto) -> HwgenError:
     domain = f" of domain {node.domain}" if node.domain not in (*STANDARD, *QONNX) else ""
-    call.refuse(f"no handler for {node.op_type}{domain}", HELP.get(node.op_type, HELP_OTHERS),
-                "HW201")  # fmt: skip
+    return call.error(f"no handler for {node.op_type}{domain}",
+                      HELP.get(node.op_type, HELP_OTHERS), "HW201")  # fmt: skip
 
 
-def _fold(call: Call, fold) -> Constant:  # noqa: ANN001
-    if call.op not in ("Shape", "Size"):
-        for x in call.inputs:
-            if isinstance(x, Lifted):
-                _refuse = f"{call.op} is supported on constants only"
-                call.refuse(_refuse, HELP_OTHERS)
+def _fold(call: Call, function: Callable[[Call], np.ndarray]) -> Constant:
     try:
         with np.errstate(all="ignore"):
-            result = np.asarray(fold(call))
+            result = np.asarray(function(call))
     except (ValueError, IndexError, TypeError, KeyError, AttributeError) as error:
-        call.refuse(f"its constants do not fit: {error}", code="HW103")
+        raise call.error(f"its constants do not fit: {error}", code="HW103") from None
     DEFAULT.check("elements", result.size, where=call.where)
     if result.dtype.kind == "f" and not np.isfinite(result).all():
-        call.refuse("it makes NaN or infinity out of constants", code="HW104")
+        raise call.error("it makes NaN or infinity out of constants", code="HW104")
     return Constant(result)
 
 
@@ -147,7 +146,10 @@ def _output(lifter: Lifter, source: Source, name: str, x: Tensor | None) -> None
     lifter.call = call = Call("output", name, f"{source.name}: output `{name}`", (), {}, 0)
     if isinstance(x, Lifted):
         x = lifter.settled(x)
-    if isinstance(x, Constant) or isinstance(x.edge, Feed):
-        call.refuse("no operator that becomes hardware makes it", code="HW206")
-    shape = frame_shape(x.shape)
+    if isinstance(x, Constant):
+        raise call.error("it does not depend on the model's input")
+    if isinstance(x.edge, Feed):
+        x, _ = lifter.fit(x, x.index.ravel())
+    assert isinstance(x.edge, str)
+    shape = output_shape(x.shape)
     lifter.builder.output(Port(name, x.edge, shape, x.index.reshape(shape), x.chain, x.dtype))

@@ -1,73 +1,78 @@
-"""ONNX operators that become hardware: matrix products, convolutions, pooling, classification."""
+"""ONNX operators that become matrix products and convolutions."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
-from hwgen.frontends.lifted import LARGEST_WEIGHT, Constant, Feed, Lifted, Tensor, affine_of
-from hwgen.frontends.lifter import Call, Lifter, handles
+from hwgen.frontends.geometry import image, tensor_of_image, window_of
+from hwgen.frontends.lifted import LARGEST_WEIGHT, Constant, Lifted, Tensor, affine_of
+from hwgen.frontends.lifter import RECODINGS, Call, Lifter, handles
 from hwgen.frontends.standard import RESIDUAL, RESIDUAL_HELP
-from hwgen.ir.chain import Chain, Step
-from hwgen.ops import Conv, MatMul, MaxPool, TopK
-from hwgen.ops.window import Window
+from hwgen.ir.chain import Chain
+from hwgen.ops import Conv, MatMul
 
 FINEST = 1 << 10  # largest ratio of two scales that is folded into integer weights
 
 
-# Integer weights
-
-
-def integers(call: Call, weight: Constant, m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Integer weights ``(..., K, N)`` and one scale per output ``(N,)`` of a weight.
+def integers(
+    call: Call, weight: Constant, m: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Integer weights ``(..., K, N)``, one scale per output ``(N,)``, and the real weights.
 
     ``m`` is the scale of the input, a scalar or one per input channel ``(K,)``; it is folded in.
     Scales that differ along the inputs must be integer multiples of the smallest.
     """
     found = weight.quantized()
     if found is None:
-        call.refuse("its weight is on no integer grid", "quantize the weight", "HW203")
-    codes, scale = found
-    scale = scale * (m[:, None] if m.ndim else m)
-    magnitude = np.where(scale == 0, np.inf, np.abs(scale)).reshape(-1, scale.shape[-1])
-    unit = magnitude.min(axis=0)
+        raise call.error("its weight is on no integer grid", "quantize the weight", "HW203")
+    codes, own = found
+    scale = own * (m[:, None] if m.ndim else m)
+    unit = np.where(scale == 0, np.inf, np.abs(scale)).reshape(-1, scale.shape[-1]).min(axis=0)
     unit = np.where(np.isinf(unit), 1.0, unit)
     ratio = scale / unit
     if not np.array_equal(ratio, np.rint(ratio)) or np.abs(ratio).max(initial=0) > FINEST:
-        call.refuse("scales differ along its input channels, and not by integer factors",
-                    "use one scale per tensor for activations, per output channel for weights")  # fmt: skip
-    folded = codes * ratio.astype(np.int64)
-    if np.abs(folded).max(initial=0) >= LARGEST_WEIGHT:
-        call.refuse(f"weights reach {np.abs(folded).max()}, more than {LARGEST_WEIGHT - 1}")
-    # a common sign in a column stays in its scale, so that weights read as the model has them
+        raise call.error("scales differ along its input channels, and not by integer factors",
+                         "use one scale per tensor for activations")  # fmt: skip
+    # A sign that a column has in common stays in its scale: weights then read as in the model.
     sign = np.where((ratio.reshape(-1, ratio.shape[-1]) < 0).all(axis=0), -1, 1)
-    return folded * sign, unit * sign
+    folded = codes * ratio.astype(np.int64) * sign
+    if np.abs(folded).max(initial=0) >= LARGEST_WEIGHT:
+        raise call.error(f"weights reach {np.abs(folded).max()}, more than {LARGEST_WEIGHT - 1}")
+    return folded, unit * sign, codes * own
 
 
-def _rows(weight: np.ndarray, permutation: np.ndarray) -> np.ndarray:
+def rows(weight: np.ndarray, permutation: np.ndarray) -> np.ndarray:
     """Rows ``(..., K, N)`` moved to where the edge has their channel."""
     moved = np.empty_like(weight)
     moved[..., permutation, :] = weight
     return moved
 
 
-def _along(values: np.ndarray, permutation: np.ndarray) -> np.ndarray:
-    """Per-channel numbers of an edge in the order of the tensor's channels."""
-    return values[permutation] if values.ndim else values
+def along(x: Lifted, permutation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``(m, a)`` of an affine tensor, in the order of the tensor's own channels."""
+    found = affine_of(x.chain)
+    assert found is not None
+    m, a = (value[permutation] if value.ndim else value for value in found)
+    return m, a
 
 
-# Matrix products
+def accumulated(edge: str, index: np.ndarray, scale: np.ndarray, add: np.ndarray) -> Lifted:
+    """The real tensor that an edge of accumulators stands for: ``scale * q + add`` per channel."""
+    same = [v[0] if (v == v[0]).all() else v for v in (scale, add)]
+    return Lifted(edge, index, Chain().then("affine", mul=same[0], add=same[1]))
 
 
 @handles("MatMul")
 def matmul(lifter: Lifter, call: Call) -> Tensor:
     a, b = call.get(0), call.get(1)
     if isinstance(a, Lifted) and isinstance(b, Lifted):
-        call.refuse(RESIDUAL, "attention and other products of activations are not supported")
+        raise call.error(RESIDUAL, "attention and other products of activations are not supported")
     if isinstance(a, Constant) and isinstance(b, Lifted):
         if len(a.shape) != 2 or len(b.shape) != 2:
-            call.refuse("a constant times a tensor is supported for matrices only")
+            raise call.error("a constant times a tensor is supported for matrices only")
         flipped = _product(lifter, call, b.layout(np.transpose), a.layout(np.transpose))
         return flipped.layout(np.transpose)
     assert isinstance(b, Constant)
@@ -78,7 +83,7 @@ def matmul(lifter: Lifter, call: Call) -> Tensor:
 def gemm(lifter: Lifter, call: Call) -> Tensor:
     b = call.get(1)
     if not isinstance(b, Constant):
-        call.refuse(RESIDUAL, RESIDUAL_HELP)
+        raise call.error(RESIDUAL, RESIDUAL_HELP)
     x = call.lifted()
     x = x.layout(np.transpose) if call.attrs.get("transA", 0) else x
     y = _product(lifter, call, x, b.layout(np.transpose) if call.attrs.get("transB", 0) else b)
@@ -97,13 +102,61 @@ def _product(lifter: Lifter, call: Call, x: Lifted, weight: Constant) -> Lifted:
         y = _product(lifter, call, x, weight.layout(lambda a: a[:, None]))
         return y.layout(lambda a: a[..., 0])
     if len(weight.shape) != 2 or not x.shape or x.shape[-1] != weight.shape[0]:
-        call.refuse(f"shapes {x.shape} and {weight.shape} make no matrix product")
+        raise call.error(
+            f"shapes {x.shape} and {weight.shape} make no matrix product", code="HW103"
+        )
     shape = (*x.shape[:-1], weight.shape[1])
-    x, m, a = lifter.grid(x)
-    x, permutation = lifter.pixels(x, -1)
-    m, a = _regained(x)
-    codes, scale = integers(call, weight, _along(m, permutation))
-    offset = (codes * np.broadcast_to(_along(a, permutation) / _unit(m), len(codes))[:, None]).sum(axis=0)
+    x, permutation = lifter.pixels(lifter.grid(x), -1)
+    m, a = along(x, permutation)
+    codes, scale, real = integers(call, weight, m)
+    add = (real * (a[:, None] if a.ndim else a)).sum(axis=0)
     assert isinstance(x.edge, str)
-    edge = lifter.emit(MatMul(_rows(codes, permutation)), x.edge, origin=x.origin)
-    return _accumulated(edge, np.arange(int(np.prod(shape))).reshape(shape), scale, offset, call)
+    edge = lifter.emit(MatMul(rows(codes, permutation)), x.edge, origin=x.origin)
+    return accumulated(edge, np.arange(math.prod(shape)).reshape(shape), scale, add)
+
+
+@handles("Conv")
+def conv(lifter: Lifter, call: Call) -> Tensor:
+    x, weight = call.lifted(), call.get(1)
+    if not isinstance(weight, Constant):
+        raise call.error("its weight must be a constant")
+    if call.attrs.get("group", 1) != 1:
+        raise call.error(f"it has {call.attrs['group']} groups", "use convolutions with one group")
+    want = image(call, x)
+    if len(weight.shape) != len(x.shape) or weight.shape[1] != want.shape[2]:
+        raise call.error(f"shapes {x.shape} and {weight.shape} make no convolution", code="HW103")
+    if len(weight.shape) == 3:
+        weight = weight.layout(lambda a: a[:, :, None])
+    weight = weight.layout(lambda a: a.transpose(2, 3, 1, 0))  # (KH, KW, CI, CO)
+    window = window_of(call, weight.shape[:2], want.shape)
+    x, pad = _padding_code(lifter, call, lifter.grid(x), any(window.padding))
+    x, permutation = lifter.fit(x, want)
+    m, a = along(x, permutation)
+    codes, scale, real = integers(call, weight, m)
+    add = (real * (a[:, None] if a.ndim else a)).sum(axis=(0, 1, 2))
+    op = Conv(rows(codes, permutation), window.stride, window.padding, window.dilation, pad)
+    assert isinstance(x.edge, str)
+    edge = lifter.emit(op, x.edge, origin=x.origin)
+    index = tensor_of_image(lifter.builder.type(edge).shape, len(x.shape))
+    y = accumulated(edge, index, scale, add)
+    if call.get(2) is None:
+        return y
+    bias = call.constant(2, "bias").astype(np.float32)
+    y, (c,) = lifter.constants(y, bias.reshape(1, -1, *[1] * (len(x.shape) - 2)))
+    return replace(y.then(call.name, "add", c=c), origin=())
+
+
+def _padding_code(lifter: Lifter, call: Call, x: Lifted, padded: bool) -> tuple[Lifted, int]:
+    """``x``, perhaps on other codes, and the code that stands for zero."""
+    found = affine_of(x.chain)
+    assert found is not None
+    m, a = np.broadcast_arrays(*found)
+    if not padded or not a.any():
+        return x, 0
+    zero = np.unique(-a[m != 0] / m[m != 0])
+    for times in RECODINGS if len(zero) == 1 else ():
+        code = zero[0] * times
+        if code == np.rint(code):
+            return (x, int(code)) if times == 1 else (lifter.recode(x, times, -int(code)), 0)
+    raise call.error("it pads with zero, for which its input has no code",
+                "use a zero point that is an integer, or no padding")  # fmt: skip

@@ -108,7 +108,7 @@ Tensor = Constant | Lifted
 
 
 def shrink(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
-    """``values`` ``(*shape, ...)`` as one row per channel, or as one for all; None if pixels differ."""
+    """``values`` ``(*shape, ...)`` as rows per channel, or one row; None if pixels differ."""
     rows = values.reshape(-1, shape[-1], *values.shape[len(shape) :])
     if not (rows == rows[:1]).all():
         return None
@@ -140,7 +140,9 @@ def affine_of(chain: Chain) -> tuple[np.ndarray, np.ndarray] | None:
     """``(m, a)`` in float64 with ``chain(q) == m * q + a``; None where the chain is not affine."""
     m, a = np.float64(1), np.float64(0)
     for step in chain.steps:
-        args = {k: np.asarray(v, np.float64) for k, v in step.args.items() if not isinstance(v, str)}
+        args = {
+            k: np.asarray(v, np.float64) for k, v in step.args.items() if not isinstance(v, str)
+        }
         match step.kind:
             case "affine":
                 m, a = m * args["mul"], a * args["mul"] + args["add"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from hwgen.core.errors import fail
+from hwgen.core.errors import HwgenError, Problem
 from hwgen.core.intrange import IntRange
 from hwgen.frontends.lifted import (
     Constant,
@@ -34,6 +34,8 @@ from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
 from hwgen.ops import Reshape, Threshold, Transpose
 
+RISING = "use a rising activation such as ReLU"
+RECODINGS = range(1, 9)  # by how much codes may be stretched so that zero gets a code
 SMALL = 1 << 12  # largest range over which a function between two grids is tabulated
 
 
@@ -49,9 +51,9 @@ class Call:
     opset: int
     needed: tuple[bool, ...] = (True,)
 
-    def refuse(self, why: str, help: str = "", code: str = "HW202") -> NoReturn:  # noqa: A002
-        """Say that this node cannot be lifted."""
-        fail(code, where=self.where, why=why, help=help)
+    def error(self, why: str, help: str = "", code: str = "HW202") -> HwgenError:  # noqa: A002
+        """What to raise where this node cannot be lifted."""
+        return HwgenError(Problem(code, self.where, why, help))
 
     def get(self, i: int) -> Tensor | None:
         return self.inputs[i] if i < len(self.inputs) else None
@@ -60,13 +62,13 @@ class Call:
         """Input ``i`` as an array; a tensor that depends on the model's input is refused."""
         x = self.get(i)
         if not isinstance(x, Constant):
-            self.refuse(f"its {what} must be a constant")
+            raise self.error(f"its {what} must be a constant")
         return x.array
 
     def lifted(self, i: int = 0) -> Lifted:
         x = self.get(i)
         if not isinstance(x, Lifted):
-            self.refuse(f"its input {i} must depend on the model's input")
+            raise self.error(f"its input {i} must depend on the model's input")
         return x
 
 
@@ -100,14 +102,13 @@ class Lifter:
         """The integers of the edge; None where the tensor is still the model's real input."""
         return x.edge.range if isinstance(x.edge, Feed) else self.builder.type(x.edge).range
 
-    def emit(self, op: Op, *values: str, origin: Iterable[str] = ()) -> str:
-        """Add a node named after the current source node."""
+    def emit(self, op: Op, *values: str, origin: Iterable[str] = (), name: str = "") -> str:
+        """Add a node named after the current source node, or ``name``."""
         try:
-            return self.builder.add(
-                op, values, name=self.call.name, origin=(*origin, self.call.name)
-            )
+            origin = dict.fromkeys((*origin, self.call.name))
+            return self.builder.add(op, values, name=name or self.call.name, origin=origin)
         except ValueError as error:
-            self.call.refuse(str(error))
+            raise self.call.error(str(error)) from None
 
     # Layout
 
@@ -121,7 +122,9 @@ class Lifter:
         for step in chain.steps:
             rank = 2 if step.kind == "count" else 1
             if any(np.ndim(v) > rank for v in step.args.values() if not isinstance(v, str)):
-                self.call.refuse("a constant before it differs between the pixels of a channel")
+                raise self.call.error(
+                    "a constant before it differs between the pixels of a channel"
+                )
         return replace(x, edge=edge, index=inverse[x.index], chain=chain)
 
     def settled(self, x: Lifted) -> Lifted:
@@ -154,7 +157,7 @@ class Lifter:
                 assert isinstance(x.edge, str)
                 edge = self.emit(Transpose(axes), x.edge)
                 return self.rearranged(x, edge, want), np.arange(channels)
-        self.call.refuse(
+        raise self.call.error(
             "its input is laid out in an order that neither a reshape nor a transpose gives",
             "remove reshapes that mix pixels with channels",
         )
@@ -171,7 +174,7 @@ class Lifter:
         feed = x.edge
         assert isinstance(feed, Feed)
         if feed.range is None:
-            self.call.refuse(
+            raise self.call.error(
                 "the model's input reaches it as real numbers",
                 "put a quantizer on the input, or state its fixed-point format",
                 "HW203",
@@ -207,7 +210,7 @@ class Lifter:
         """
         shape = np.broadcast_shapes(x.shape, *(a.shape for a in arrays))
         if np.prod(shape) != x.index.size:
-            self.call.refuse(f"a constant broadcasts {x.shape} to {shape}")
+            raise self.call.error(f"a constant broadcasts {x.shape} to {shape}")
         x = replace(x, index=x.index.reshape(shape))
 
         def mapped() -> list[np.ndarray | None]:
@@ -235,12 +238,16 @@ class Lifter:
         ``range_`` bounds the codes; None leaves the bound to what can be reached.
         """
         if any(step.kind == "softmax" for step in x.chain.steps):
-            self.call.refuse("softmax stands before a quantizer", "end the model at the softmax")
+            raise self.call.error(
+                "softmax stands before a quantizer", "end the model at the softmax"
+            )
         decode = Chain().then("affine", mul=mul, add=add)
         whole = Chain((*x.chain.steps, *steps.steps))
         if isinstance(x.edge, Feed):
             if range_ is None:
-                self.call.refuse("nothing bounds its codes", "quantize the model's input first")
+                raise self.call.error(
+                    "nothing bounds its codes", "quantize the model's input first"
+                )
             feed = replace(x.edge, chain=Chain((*x.edge.chain.steps, *whole.steps)), range=range_)
             return Lifted(feed, x.index, decode)
         edge = self.staircase(x, codes_of(whole))
@@ -262,20 +269,22 @@ class Lifter:
                 return x.edge
             op = discharge(function, type_.range, type_.channels, inner) if inner else direct
         except NotMonotoneError as error:
-            self.call.refuse(f"{error}: no threshold table stands for the function up to here",
-                             "use a rising activation such as ReLU", "HW204")  # fmt: skip
-        origin = (*producer.origin, *x.origin) if producer and inner else x.origin
-        return self.emit(op, source, origin=origin)
+            raise self.call.error(
+                f"{error}: no threshold table stands for the functions up to here", RISING, "HW204"
+            ) from None
+        if producer and inner:
+            origin = (*producer.origin, *x.origin)
+            return self.emit(op, source, origin=origin, name=producer.name)
+        return self.emit(op, source, origin=x.origin)
 
-    def grid(self, x: Lifted) -> tuple[Lifted, np.ndarray, np.ndarray]:
-        """``x`` with an affine chain, and ``(m, a)``: the tensor's values are ``m*q + a``.
+    def grid(self, x: Lifted) -> Lifted:
+        """``x`` with an affine chain: the tensor's values are ``m*q + a``.
 
         A pending function that maps the grid of the codes into itself, as ReLU does, becomes a
         Threshold. Values on no grid are refused: HW203.
         """
-        found = affine_of(x.chain)
-        if found is not None:
-            return x, *found
+        if affine_of(x.chain) is not None:
+            return x
         range_ = self.edge_range(x)
         known = affine_of(Chain(x.chain.steps[:1]))
         m, a = known if known is not None else (np.float64(1), np.float64(0))
@@ -285,8 +294,10 @@ class Lifter:
             y = np.broadcast_to(x.chain(np.broadcast_to(q, (len(q), width))), (len(q), width))
             codes = np.rint((y - a) / m)
             if np.array_equal((m * codes + a).astype(np.float32), y.astype(np.float32)):
-                return self._regridded(x, m, a, codes.astype(np.int64), range_)
-        self.call.refuse(
+                return self._regridded(
+                    x, np.asarray(m), np.asarray(a), codes.astype(np.int64), range_
+                )
+        raise self.call.error(
             f"its input has met no quantizer: {x.chain}",
             "quantize every tensor that feeds a matrix product or convolution",
             "HW203",
@@ -294,7 +305,7 @@ class Lifter:
 
     def _regridded(
         self, x: Lifted, m: np.ndarray, a: np.ndarray, codes: np.ndarray, range_: IntRange
-    ) -> tuple[Lifted, np.ndarray, np.ndarray]:
+    ) -> Lifted:
         decode = Chain().then("affine", mul=m, add=a)
         if isinstance(x.edge, Feed):
             inside = IntRange.of_array(codes)
@@ -304,13 +315,13 @@ class Lifter:
             chain = chain.then("quantize", scale=m, zero=-a / m, lo=inside.lo, hi=inside.hi,
                                rounding="ROUND")  # fmt: skip
             feed = replace(x.edge, chain=chain, range=inside)
-            return Lifted(feed, x.index, decode), m, a
+            return Lifted(feed, x.index, decode)
 
         def function(q: np.ndarray) -> np.ndarray:
             row = q.clip(range_.lo, range_.hi) - range_.lo
             return np.take_along_axis(codes, row.reshape(-1, q.shape[-1]), axis=0)
 
-        return Lifted(self.staircase(x, function), x.index, decode), m, a
+        return Lifted(self.staircase(x, function), x.index, decode)
 
     def recode(self, x: Lifted, times: int, plus: int) -> Lifted:
         """The same tensor on an edge that holds ``times * code + plus``; ``x`` must be affine."""
@@ -332,7 +343,7 @@ class Lifter:
         """
         range_, width = self.edge_range(x), self.edge_shape(x)[-1]
         if range_ is None:
-            self.call.refuse("the model's input reaches it as real numbers",
+            raise self.call.error("the model's input reaches it as real numbers",
                              "put a quantizer on the input", "HW203")  # fmt: skip
         q = sample(range_)[:, None]
         y = np.broadcast_to(x.chain(np.broadcast_to(q, (len(q), width))), (len(q), width))
@@ -340,6 +351,6 @@ class Lifter:
         rises, falls = (steps > 0).any(axis=0), (steps < 0).any(axis=0)
         if (rises & falls).any():
             c = int(np.flatnonzero(rises & falls)[0])
-            self.call.refuse(f"the function before it rises and falls in channel {c}",
+            raise self.call.error(f"the function before it rises and falls in channel {c}",
                              "use a rising activation such as ReLU", "HW204")  # fmt: skip
         return np.where(falls, -1, 1)

@@ -33,7 +33,7 @@ def quant(lifter: Lifter, call: Call) -> Tensor:
         return _bipolar(lifter, call, scale, zero)
     narrow = bool(call.attrs.get("narrow", 0))
     if bits == 1 and narrow:
-        call.refuse("one narrow bit holds a single number")
+        raise call.error("one narrow bit holds a single number")
     codes = quant_range(bits, signed=signed, narrow=narrow)
     rounding = _rounding(call, "ROUND")
 
@@ -65,11 +65,11 @@ def trunc(lifter: Lifter, call: Call) -> Tensor:
         check_scale(out_scale, call.where)
         ratios = np.unique(np.rint(np.log2(np.asarray(out_scale, np.float64) / scale)))
         if len(ratios) > 1:
-            call.refuse("its output scale differs from its input scale by several factors")
+            raise call.error("its output scale differs from its input scale by several factors")
         shift = int(ratios[0])
         codes = quant_range(_bits(call, 5), signed=bool(call.attrs.get("signed", 1)),
                             narrow=bool(call.attrs.get("narrow", 0)))  # fmt: skip
-        offset = np.float32(zero / 2.0**shift)
+        offset = np.asarray(zero / 2.0**shift, np.float32)
     lo, hi = (codes.lo, codes.hi) if codes else (-np.inf, np.inf)
 
     def steps(scale: np.ndarray, zero: np.ndarray) -> Chain:
@@ -86,12 +86,12 @@ def multi_threshold(lifter: Lifter, call: Call) -> Tensor:
     """Counts the thresholds that each element reaches; one row per channel, or one for all."""
     table = call.constant(1, "thresholds").astype(np.float32)
     if table.ndim != 2:
-        call.refuse(f"its thresholds must be (channels, steps), not {table.shape}")
+        raise call.error(f"its thresholds must be (channels, steps), not {table.shape}")
     x = call.lifted()
     layout = call.attrs.get("data_layout", "NCHW")
     axis = 1 if layout.startswith("NC") and len(x.shape) > 1 else len(x.shape) - 1
     if len(table) not in (1, x.shape[axis]):
-        call.refuse(f"{len(table)} rows of thresholds for {x.shape[axis]} channels")
+        raise call.error(f"{len(table)} rows of thresholds for {x.shape[axis]} channels")
     if len(table) > 1:
         shape = [1] * len(x.shape)
         shape[axis] = -1
@@ -99,7 +99,7 @@ def multi_threshold(lifter: Lifter, call: Call) -> Tensor:
         table = np.atleast_2d(table[channel])
     scale, bias = (float(call.attrs.get(k, d)) for k, d in (("out_scale", 1.0), ("out_bias", 0.0)))
     if scale == 0 or not np.isfinite([scale, bias]).all():
-        call.refuse(f"out_scale {scale} and out_bias {bias} make no grid", code="HW104")
+        raise call.error(f"out_scale {scale} and out_bias {bias} make no grid", code="HW104")
     steps = Chain().then("count", thresholds=table)
     return lifter.quantize(x, steps, IntRange(0, table.shape[1]), scale, bias)
 
@@ -150,20 +150,25 @@ def _weight(codes: np.ndarray, scale: np.ndarray) -> Constant:
 
 def _whole(call: Call, zero: np.ndarray) -> np.ndarray:
     if not np.array_equal(zero, np.rint(zero)):
-        call.refuse("the zero point of a weight is no integer", code="HW203")
+        raise call.error("the zero point of a weight is no integer", code="HW203")
     return np.asarray(zero).astype(np.int64)
 
 
 def _bits(call: Call, i: int) -> int:
     value = np.ravel(call.constant(i, "bit width"))
-    if len(set(value.tolist())) != 1 or value[0] != np.rint(value[0]) or not 1 <= value[0] <= WIDEST:
-        call.refuse(f"its bit width must be one integer in 1..{WIDEST}, not {value[:4].tolist()}")
+    if (
+        len(set(value.tolist())) != 1
+        or value[0] != np.rint(value[0])
+        or not 1 <= value[0] <= WIDEST
+    ):
+        raise call.error(
+            f"its bit width must be one integer in 1..{WIDEST}, not {value[:4].tolist()}"
+        )
     return int(value[0])
 
 
 def _rounding(call: Call, default: str) -> str:
     mode = str(call.attrs.get("rounding_mode", default)).upper()
     if mode not in ROUNDINGS:
-        call.refuse(f"unknown rounding mode {mode}", f"use one of {', '.join(ROUNDINGS)}")
+        raise call.error(f"unknown rounding mode {mode}", f"use one of {', '.join(ROUNDINGS)}")
     return mode
-

@@ -60,6 +60,11 @@ def frame_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
 
 
+def output_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Likewise for a model output, whose single axis, where it is one long, is the batch."""
+    return shape[1:] if shape[:1] == (1,) else shape
+
+
 def label(node: NodeProto) -> str:
     """A node's name, or that of its first output where it has none."""
     return node.name or next((name for name in node.output if name), node.op_type)
@@ -139,7 +144,7 @@ def quantize_input(
                 node.input[i] = quantized
     names = [f"{quantized}_{part}" for part in ("scale", "zero", "bits")]
     for name, value in zip(names, (scale, 0.0, float(bits)), strict=True):
-        model.graph.initializer.append(numpy_helper.from_array(np.float32(value), name))
+        model.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
     node = helper.make_node(
         "Quant", [input_name, *names], [quantized], quantized, domain=QONNX[0],
         signed=int(signed), narrow=0, rounding_mode="ROUND",
@@ -191,7 +196,9 @@ def _constants(model: ModelProto, name: str, limits: Limits) -> dict[str, np.nda
     for owner, tensor in _tensors(model):
         total += _check_tensor(tensor, f"{name}: tensor `{owner}`")
         limits.check("elements", total, where=name)
-    twice = [n for n, count in Counter(t.name for t in model.graph.initializer).items() if count > 1]
+    twice = [
+        n for n, count in Counter(t.name for t in model.graph.initializer).items() if count > 1
+    ]
     if twice:
         fail("HW103", where=name, why=f"initializer `{printable(twice[0])}` is defined twice")
     return {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
@@ -302,15 +309,16 @@ def _shape(value: onnx.ValueInfoProto, name: str) -> tuple[int, ...]:
 
 def _dtype(value: onnx.ValueInfoProto, name: str) -> str:
     kind = value.type.tensor_type.elem_type
-    allowed = {
+    allowed: dict[int, str] = {
         TensorProto.FLOAT: "float32", TensorProto.UINT8: "uint8", TensorProto.INT8: "int8",
     }  # fmt: skip
-    if kind not in allowed:
+    dtype = allowed.get(kind)
+    if dtype is None:
         known = kind in TensorProto.DataType.values()
         shown = TensorProto.DataType.Name(kind) if known else str(kind)
         fail("HW202", where=f"{name}: input `{value.name}`", why=f"its elements are {shown}",
              help="inputs must be float32, uint8 or int8")  # fmt: skip
-    return allowed[kind]
+    return dtype
 
 
 def _check_ssa(source: Source) -> None:
@@ -320,6 +328,8 @@ def _check_ssa(source: Source) -> None:
     for name, count in Counter(made).items():
         if count > 1:
             fail("HW103", where=source.name, why=f"`{printable(name)}` is defined {count} times")
+    if len(set(source.outputs)) < len(source.outputs):
+        fail("HW103", where=source.name, why="an output is listed twice")
     for name in source.outputs:
         if name not in set(made):
             fail("HW103", where=source.name, why=f"nothing makes the output `{printable(name)}`")

@@ -20,7 +20,7 @@ RESIDUAL_HELP = "branches cannot be joined yet: use a network without residual c
 def _data(call: Call) -> Tensor:
     x = call.get(0)
     if x is None:
-        call.refuse("it has no input", code="HW103")
+        raise call.error("it has no input", code="HW103")
     return x
 
 
@@ -31,7 +31,7 @@ def _axes(call: Call, rank: int) -> list[int] | None:
     if axes is None:
         return None
     if any(not -rank <= axis < rank for axis in axes):
-        call.refuse(f"axes {tuple(axes)} for a tensor of rank {rank}", code="HW103")
+        raise call.error(f"axes {tuple(axes)} for a tensor of rank {rank}", code="HW103")
     return [axis % rank for axis in axes]
 
 
@@ -39,29 +39,29 @@ def _reshaped(call: Call, x: Tensor, shape: tuple[int, ...]) -> Tensor:
     try:
         return x.layout(lambda a: a.reshape(shape))
     except ValueError:
-        call.refuse(f"{x.shape} cannot become {shape}", code="HW103")
+        raise call.error(f"{x.shape} cannot become {shape}", code="HW103") from None
 
 
 @handles("Identity", "Dropout")
-def identity(lifter: Lifter, call: Call) -> Tensor:
+def identity(_: Lifter, call: Call) -> Tensor:
     if any(call.needed[1:]):
-        call.refuse("its mask is used", "export the model in inference mode")
+        raise call.error("its mask is used", "export the model in inference mode")
     return _data(call)
 
 
 @handles("Reshape")
-def reshape(lifter: Lifter, call: Call) -> Tensor:
+def reshape(_: Lifter, call: Call) -> Tensor:
     x = _data(call)
     shape = [int(size) for size in np.ravel(call.constant(1, "shape"))]
     if not call.attrs.get("allowzero", 0):
         if any(size == 0 and i >= len(x.shape) for i, size in enumerate(shape)):
-            call.refuse(f"shape {shape} copies an axis that {x.shape} lacks", code="HW103")
+            raise call.error(f"shape {shape} copies an axis that {x.shape} lacks", code="HW103")
         shape = [size or x.shape[i] for i, size in enumerate(shape)]
     return _reshaped(call, x, tuple(shape))
 
 
 @handles("Flatten")
-def flatten(lifter: Lifter, call: Call) -> Tensor:
+def flatten(_: Lifter, call: Call) -> Tensor:
     x = _data(call)
     axis = call.attrs.get("axis", 1)
     axis += len(x.shape) if axis < 0 else 0
@@ -69,7 +69,7 @@ def flatten(lifter: Lifter, call: Call) -> Tensor:
 
 
 @handles("Squeeze")
-def squeeze(lifter: Lifter, call: Call) -> Tensor:
+def squeeze(_: Lifter, call: Call) -> Tensor:
     x = _data(call)
     axes = _axes(call, len(x.shape))
     if axes is None:
@@ -78,7 +78,7 @@ def squeeze(lifter: Lifter, call: Call) -> Tensor:
 
 
 @handles("Unsqueeze")
-def unsqueeze(lifter: Lifter, call: Call) -> Tensor:
+def unsqueeze(_: Lifter, call: Call) -> Tensor:
     x = _data(call)
     count = len(call.attrs.get("axes", ())) or np.size(call.constant(1, "axes"))
     axes = _axes(call, len(x.shape) + count) or []
@@ -88,19 +88,19 @@ def unsqueeze(lifter: Lifter, call: Call) -> Tensor:
 
 
 @handles("Transpose")
-def transpose(lifter: Lifter, call: Call) -> Tensor:
+def transpose(_: Lifter, call: Call) -> Tensor:
     x = _data(call)
     axes = tuple(call.attrs.get("perm", range(len(x.shape))[::-1]))
     if sorted(axes) != list(range(len(x.shape))):
-        call.refuse(f"perm {axes} for a tensor of rank {len(x.shape)}", code="HW103")
+        raise call.error(f"perm {axes} for a tensor of rank {len(x.shape)}", code="HW103")
     return x.layout(lambda a: a.transpose(axes))
 
 
 @handles("Cast")
-def cast(lifter: Lifter, call: Call) -> Tensor:
+def cast(_: Lifter, call: Call) -> Tensor:
     x = call.lifted()
     if call.attrs.get("to") != TensorProto.FLOAT:
-        call.refuse("it casts a tensor to something other than float32")
+        raise call.error("it casts a tensor to something other than float32")
     return Lifted(x.edge, x.index, x.chain, "float32", x.origin)
 
 
@@ -111,7 +111,7 @@ def _operands(lifter: Lifter, call: Call) -> tuple[Lifted, np.ndarray, bool]:
     """The tensor, the constant as float32 along its channels, and whether the constant is first."""
     first, second = call.get(0), call.get(1)
     if isinstance(first, Lifted) and isinstance(second, Lifted):
-        call.refuse(RESIDUAL, RESIDUAL_HELP)
+        raise call.error(RESIDUAL, RESIDUAL_HELP)
     swapped = isinstance(first, Constant)
     constant = first if isinstance(first, Constant) else second
     x = call.lifted(1 if swapped else 0)
@@ -142,19 +142,19 @@ def mul(lifter: Lifter, call: Call) -> Lifted:
 def div(lifter: Lifter, call: Call) -> Lifted:
     x, c, swapped = _operands(lifter, call)
     if swapped:
-        call.refuse("a constant is divided by a tensor")
+        raise call.error("a constant is divided by a tensor")
     if (c == 0).any():
-        call.refuse("it divides by zero", code="HW104")
+        raise call.error("it divides by zero", code="HW104")
     return x.then(call.name, "div", c=c)
 
 
 @handles("Relu", "Sigmoid", "Tanh", "Neg")
-def function(lifter: Lifter, call: Call) -> Lifted:
+def function(_: Lifter, call: Call) -> Lifted:
     return call.lifted().then(call.name, call.op.lower())
 
 
 @handles("Clip")
-def clip(lifter: Lifter, call: Call) -> Lifted:
+def clip(_: Lifter, call: Call) -> Lifted:
     bounds = []
     for i, (attr, default) in enumerate((("min", -np.inf), ("max", np.inf)), start=1):
         value = call.constant(i, attr) if call.get(i) is not None else call.attrs.get(attr, default)
@@ -163,7 +163,7 @@ def clip(lifter: Lifter, call: Call) -> Lifted:
 
 
 @handles("HardSigmoid")
-def hard_sigmoid(lifter: Lifter, call: Call) -> Lifted:
+def hard_sigmoid(_: Lifter, call: Call) -> Lifted:
     x = call.lifted().then(call.name, "mul", c=np.float32(call.attrs.get("alpha", 0.2)))
     x = x.then(call.name, "add", c=np.float32(call.attrs.get("beta", 0.5)))
     return x.then(call.name, "clip", lo=np.float32(0), hi=np.float32(1))
@@ -172,17 +172,17 @@ def hard_sigmoid(lifter: Lifter, call: Call) -> Lifted:
 @handles("BatchNormalization")
 def batch_normalization(lifter: Lifter, call: Call) -> Lifted:
     if call.attrs.get("training_mode", 0) or any(call.needed[1:]):
-        call.refuse("it is in training mode", "export the model in inference mode")
+        raise call.error("it is in training mode", "export the model in inference mode")
     x = call.lifted()
     if len(x.shape) < 2:
-        call.refuse("its input has no channel axis")
+        raise call.error("its input has no channel axis")
     shape = (1, -1, *[1] * (len(x.shape) - 2))
     names = ("scale", "bias", "mean", "var")
     arrays = [call.constant(i, n).astype(np.float32) for i, n in enumerate(names, start=1)]
     if any(a.size != x.shape[1] for a in arrays):
-        call.refuse(f"{arrays[0].size} parameters for {x.shape[1]} channels", code="HW103")
+        raise call.error(f"{arrays[0].size} parameters for {x.shape[1]} channels", code="HW103")
     if (arrays[3] < 0).any():
-        call.refuse("a variance is negative", code="HW104")
+        raise call.error("a variance is negative", code="HW104")
     x, values = lifter.constants(x, *(a.reshape(shape) for a in arrays))
     epsilon = np.float32(call.attrs.get("epsilon", 1e-5))
     return x.then(call.name, "batchnorm", **dict(zip(names, values, strict=True)), epsilon=epsilon)

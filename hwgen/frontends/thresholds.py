@@ -68,7 +68,7 @@ def discharge(
 
 
 def tabulate(starts: np.ndarray, values: np.ndarray) -> Threshold:
-    """The Threshold with ``values[k, c]`` for integers from ``starts[k, c]`` below ``starts[k+1, c]``.
+    """The Threshold with ``values[k, c]`` from ``starts[k, c]`` to below ``starts[k+1, c]``.
 
     ``starts`` ``(K+1, C)`` does not fall; ``values`` ``(K, C)``. Raises NotMonotoneError.
     """
@@ -77,7 +77,7 @@ def tabulate(starts: np.ndarray, values: np.ndarray) -> Threshold:
     # An interval without integers takes its neighbour's value, which changes nothing.
     values = np.clip(values, low, high)
     steps = np.diff(values, axis=0)
-    rises, falls = (steps > 0).any(axis=0), (steps < 0).any(axis=0)
+    rises, falls = np.asarray((steps > 0).any(axis=0)), np.asarray((steps < 0).any(axis=0))
     if (both := rises & falls).any():
         c = int(np.flatnonzero(both)[0])
         turn = np.flatnonzero(np.sign(steps[:, c]) == -np.sign(steps[steps[:, c] != 0, c][0]))[0]
@@ -118,12 +118,14 @@ def _bisect(function: Function, range_: IntRange, channels: int) -> Threshold:
     points = sample(range_)
     values = function(np.broadcast_to(points[:, None], (len(points), channels)))
     steps = np.diff(values, axis=0)
-    falls = (steps < 0).any(axis=0)
+    falls = np.asarray((steps < 0).any(axis=0))
     if (both := falls & (steps > 0).any(axis=0)).any():
         c = int(np.flatnonzero(both)[0])
         raise NotMonotoneError(c, int(points[np.flatnonzero(steps[:, c] < 0)[0]]))
     low, high = int(values.min()), int(values.max())
     wanted = np.arange(1, high - low + 1)[:, None]
+    if low == high:
+        return collapse(np.empty((channels, 0), np.int64), low, falls)
 
     def count(x: np.ndarray) -> np.ndarray:
         y = function(x)

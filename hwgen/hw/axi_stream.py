@@ -119,4 +119,3 @@ class AxiStreamTop(Component):
 
     def _of(self, name: str, wire: str) -> Any:
         return getattr(self, f"{name}_{wire}")
-

@@ -39,9 +39,7 @@ class LineBuffer(wiring.Component):
             raise ValueError(f"line and taps must be at least 1, not {line!r} and {taps!r}")
         self.range_, self.lanes, self.line, self.taps = range_, lanes, line, taps
         word = words(lanes, range_).members["payload"].shape
-        super().__init__(
-            {"step": In(1), "x": In(word), "above": Out(data.ArrayLayout(word, taps))}
-        )
+        super().__init__({"step": In(1), "x": In(word), "above": Out(data.ArrayLayout(word, taps))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

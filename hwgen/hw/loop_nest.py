@@ -54,7 +54,7 @@ class LoopNest:
             self.ends.append(inner)
 
     def choose(self, values: Sequence[int]) -> Value:
-        """``values[k]`` when loop k is the one to advance; the last value when all are at their end."""
+        """``values[k]`` when loop k is the one to advance, the last one when all begin anew."""
         choice: Value = Const(values[0])
         for end, value in zip(self.ends, values[1:], strict=True):
             choice = Mux(end, value, choice)

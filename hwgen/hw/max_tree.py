@@ -44,7 +44,9 @@ class MaxTree(wiring.Component):
         with m.If(self.i.ready):
             m.d.sync += valid.eq(self.i.valid)
         for s in range(self.lanes):
-            greatest = self._greatest(m, [self.i.payload[k] for k in range(s, len(self.i.payload), self.lanes)])
+            greatest = self._greatest(
+                m, [self.i.payload[k] for k in range(s, len(self.i.payload), self.lanes)]
+            )
             register = Signal(element(self.range_), name=f"max{s}", reset_less=True)
             with m.If(self.i.ready):
                 m.d.sync += register.eq(greatest)

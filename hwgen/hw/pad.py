@@ -54,9 +54,7 @@ class Pad(wiring.Component):
         self.range_, self.shape, self.lanes = range_, shape, lanes
         self.padding, self.value = padding, value
         self.output_range = range_ | IntRange(value, value) if any(padding) else range_
-        super().__init__(
-            {"i": In(words(lanes, range_)), "o": Out(words(lanes, self.output_range))}
-        )
+        super().__init__({"i": In(words(lanes, range_)), "o": Out(words(lanes, self.output_range))})
 
     @property
     def _runs(self) -> tuple[int, int, int, int]:
@@ -69,6 +67,11 @@ class Pad(wiring.Component):
         return head, width * beats, (left + right) * beats, tail
 
     @property
+    def border_before(self) -> int:
+        """Beats of the border before the first pixel, which wait for no input."""
+        return self._runs[0]
+
+    @property
     def interval(self) -> int:
         (height, width, channels), (top, left, bottom, right) = self.shape, self.padding
         return (top + height + bottom) * (left + width + right) * channels // self.lanes
@@ -79,17 +82,20 @@ class Pad(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        inside = self._walk(m) if any(self.padding) else Const(1)
+        inside, free = self._walk(m) if any(self.padding) else (Const(1), Const(0))
         m.d.comb += [
-            self.o.valid.eq(self.i.valid | ~inside),
+            self.o.valid.eq(self.i.valid | free),
             self.i.ready.eq(self.o.ready & inside),
         ]
         for x, y in zip(self.i.payload, self.o.payload, strict=True):
             m.d.comb += y.eq(Mux(inside, x, self.value))
         return m
 
-    def _walk(self, m: Module) -> Signal:
-        """Whether the beat at ``o`` is one of the image."""
+    def _walk(self, m: Module) -> tuple[Value, Value]:
+        """Whether the beat at ``o`` is one of the image; whether it needs no beat at ``i``.
+
+        The border before an image waits for it, so that nothing leaves before its frame has begun.
+        """
         head, row, gap, tail = self._runs
         rows = self.shape[0] if gap else 1
         inside = Signal(init=not head)
@@ -106,4 +112,4 @@ class Pad(wiring.Component):
             m.d.sync += left.eq(left - 1)
             with m.If(left == 0):
                 m.d.sync += [inside.eq(~inside), left.eq(Mux(inside, border, row - 1))]
-        return inside
+        return inside, ~inside & (left >= head)

@@ -40,10 +40,11 @@ class SlidingWindow(wiring.Component):
     A max-plus recurrence over the windows n of all frames, in cycles from 0, with the lengths of
     :class:`WindowWalk`; ``first[n]`` is the number of the window's first word in the stream:
     limit[n] = first[n] + depth: the first word that has to wait for the release of window n
-    write[k] = k + max(0, end[n] + 1 - limit[n] over all n with limit[n] <= k)
-    end[n]   = max(write[first[n] + span - 1], end[n-1]) + reads
-    latency  = end[last window of the first frame] + 1
-    interval = growth of ``end`` from frame to frame, once it is the same for all windows; never
+    write[k] = k + max(0, read[n] + 1 - limit[n] over all n with limit[n] <= k)
+    out[n]   = max(write[first[n] + span - 1] + 2, out[n-1] + 1) + reads - 1: the last word leaves
+    read[n]  = out[n] - 1, or max(write[first[n]] + 1, out[n-1]) where reads = 1: it was read
+    latency  = out[last window of the first frame]
+    interval = growth of ``out`` from frame to frame, once it is the same for all windows; never
     below max(frame, windows * reads)
     """
 
@@ -58,6 +59,7 @@ class SlidingWindow(wiring.Component):
     ) -> None:
         self.range_ = range_
         self.walk = WindowWalk(shape, lanes, kernel, stride, dilation)
+        self._paced: dict[int, tuple[int, int]] = {}
         super().__init__({"i": In(words(lanes, range_)), "o": Out(words(lanes, range_))})
 
     @cached_property
@@ -71,39 +73,49 @@ class SlidingWindow(wiring.Component):
         size = self.walk.span + max(steps[:-1] or steps)
         return 1 << (size - 1).bit_length() if size <= 64 else size
 
-    def _frame_ends(self, frames: int) -> list[list[int]]:
-        """``end`` of every window, frame by frame."""
+    def frame_ends(self, frames: int, pace: int = 0) -> list[list[int]]:
+        """``out`` of every window, frame by frame.
+
+        Before a consumer that takes the words of a window at once and the first of the next no
+        sooner than ``pace`` cycles after the first of this one.
+        """
         walk, depth = self.walk, self.depth
         firsts = [f * walk.frame + base for f in range(frames) for base in walk.bases]
-        ends, released, wait, end = [], 0, 0, -1
+        pause = max(pace - walk.reads, 0)
+        reads, outs, released, wait, out, free = [], [], 0, 0, 0, 0
         for first in firsts:
             last = first + walk.span - 1
-            while released < len(ends) and firsts[released] + depth <= last:
-                wait = max(wait, ends[released] + 1 - firsts[released] - depth)
+            while released < len(reads) and firsts[released] + depth <= last:
+                wait = max(wait, reads[released] + 1 - firsts[released] - depth)
                 released += 1
-            end = max(last + wait, end) + walk.reads
-            ends.append(end)
-        windows = len(ends) // frames
-        return [ends[k : k + windows] for k in range(0, len(ends), windows)]
+            whole = last + wait + 1
+            # A lone word is read as soon as the output register is free, then waits there.
+            lone = max(whole, out)
+            out = max(whole + 1, free) + walk.reads - 1
+            free = out + 1 + pause
+            reads.append(out - 1 if walk.reads > 1 else lone)
+            outs.append(out)
+        windows = len(walk.bases)
+        return [outs[k : k + windows] for k in range(0, len(outs), windows)]
 
-    @cached_property
-    def _cycles(self) -> tuple[int, int]:
-        """interval and latency."""
-        frames = 3
-        while True:
-            *_, before, after, last = ends = self._frame_ends(frames)
-            growth = {b - a for a, b in zip(before + after, after + last, strict=True)}
-            if len(growth) == 1:
-                return growth.pop(), ends[0][-1] + 1
-            frames += 2
+    def paced(self, pace: int) -> tuple[int, int]:
+        """(interval, latency) before a consumer of that pace, as for :meth:`frame_ends`."""
+        if pace not in self._paced:
+            frames, growth = 3, set[int]()
+            while len(growth) != 1:
+                *_, before, after, last = ends = self.frame_ends(frames, pace)
+                growth = {b - a for a, b in zip(before + after, after + last, strict=True)}
+                frames += 2
+            self._paced[pace] = growth.pop(), ends[0][-1]
+        return self._paced[pace]
 
     @property
     def interval(self) -> int:
-        return self._cycles[0]
+        return self.paced(0)[0]
 
     @property
     def latency(self) -> int:
-        return self._cycles[1]
+        return self.paced(0)[1]
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -52,7 +52,7 @@ def pack(values: np.ndarray, width: int) -> list[int]:
 
 
 class WeightMemory(Component):
-    """A synchronous ROM: ``data`` is ``words[addr]`` one cycle after a cycle with ``en``, then held.
+    """A ROM: ``data`` is ``words[addr]`` one cycle after a cycle with ``en``, and is held without.
 
     Under the simulator of Amaranth, or when small, it is an ordinary memory. When Verilog is
     emitted, the platform takes the words away into a ``.mem`` file and an instance of

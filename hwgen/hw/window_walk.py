@@ -73,7 +73,9 @@ class WindowWalk:
     def bases(self) -> list[int]:
         """The first word of every window, in raster order."""
         (rows, columns), (sh, sw) = self.output_shape, self.stride
-        return [y * sh * self.row + x * sw * self.groups for y in range(rows) for x in range(columns)]
+        return [
+            y * sh * self.row + x * sw * self.groups for y in range(rows) for x in range(columns)
+        ]
 
     @property
     def inside(self) -> list[Loop]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
+from amaranth.lib.wiring import Component
 
 from hwgen.core.intrange import IntRange
+from hwgen.core.window import Window, windows
+from hwgen.hw.mac_array import MacArray
+from hwgen.hw.pipeline import Pipeline
 from hwgen.ir.exact import integer_matmul
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
-from hwgen.ops.matmul import accumulator_range
-from hwgen.ops.window import Window, windows
+from hwgen.lowering import Cost, Folding, Lowering, divisors
+from hwgen.lowering.front import Front
+from hwgen.ops.matmul import accumulator_range, mac_cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,3 +67,35 @@ class Conv(Op):
     def macs(self, *x: TensorType) -> int:
         height, width = self.window.output_shape(x[0].shape)
         return height * width * self.weight.size
+
+
+class ConvFolded(Lowering):
+    """Windows of the image through one folded MAC array."""
+
+    op, name = Conv, "folded"
+
+    def foldings(self, op: Conv, *x: TensorType) -> Iterator[Folding]:
+        rows, columns = op.matrix.shape
+        for pe in divisors(columns):
+            for simd in divisors(rows):
+                yield Folding(pe, simd)
+
+    def lanes(self, op: Conv, folding: Folding, *x: TensorType) -> tuple[tuple[int, ...], int]:
+        return (self._front(op, folding, *x).lanes,), folding.pe
+
+    def cost(self, op: Conv, folding: Folding, *x: TensorType) -> Cost:
+        front = self._front(op, folding, *x)
+        interval, latency = front.cycles(op.matrix.shape[1] // folding.pe)
+        macs = mac_cost(op.matrix, front.padded.range, folding, interval, latency + 2)
+        lut, ff, bram = front.area()
+        return replace(macs, lut=macs.lut + lut, ff=macs.ff + ff, bram=macs.bram + bram)
+
+    def build(self, op: Conv, folding: Folding, *x: TensorType) -> Component:
+        front, y = self._front(op, folding, *x), op.infer(*x)
+        macs = MacArray(front.padded.range, front.rows(op.weight), y.range,
+                        pe=folding.pe, simd=folding.simd)  # fmt: skip
+        return Pipeline({**front.parts(), "macs": macs})
+
+    @staticmethod
+    def _front(op: Conv, folding: Folding, *x: TensorType) -> Front:
+        return Front(x[0], op.window, op.pad_value, folding.simd)

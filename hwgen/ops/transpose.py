@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from hwgen.hw.frame_transpose import FrameTranspose
 from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
+from hwgen.lowering import Cost, Folding, Lowering
+from hwgen.lowering.cost import ram_cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,3 +31,23 @@ class Transpose(Op):
 
     def reference(self, *x: np.ndarray) -> np.ndarray:
         return x[0].transpose(0, *(axis + 1 for axis in self.axes))
+
+
+class TransposeBuffered(Lowering):
+    """A frame is written while the one before it is read in the other order."""
+
+    op, name = Transpose, "buffered"
+
+    def foldings(self, op: Transpose, *x: TensorType) -> Iterator[Folding]:
+        yield Folding()
+
+    def lanes(self, op: Transpose, folding: Folding, *x: TensorType) -> tuple[tuple[int, ...], int]:
+        return (1,), 1
+
+    def cost(self, op: Transpose, folding: Folding, *x: TensorType) -> Cost:
+        circuit = self.build(op, folding, *x)
+        lut, bram = ram_cost(x[0].range.width, 2 * x[0].size)
+        return Cost(lut + 40, 40, bram, 0, circuit.interval, circuit.latency)
+
+    def build(self, op: Transpose, folding: Folding, *x: TensorType) -> FrameTranspose:
+        return FrameTranspose(x[0].range, x[0].shape, op.axes, 1, 1)

@@ -93,7 +93,9 @@ class _Port:
 def _streams(component: Component, prefix: str) -> list[tuple[str, Any]]:
     """The ports ``i``, or ``i0``, ``i1`` ... (or ``o`` ...), in order."""
     members = [name for name in component.signature.members if name[0] == prefix]
-    members = sorted((n for n in members if n[1:].isdigit() or not n[1:]), key=lambda n: (len(n), n))
+    members = sorted(
+        (n for n in members if n[1:].isdigit() or not n[1:]), key=lambda n: (len(n), n)
+    )
     return [(name, getattr(component, name)) for name in members]
 
 
@@ -161,7 +163,12 @@ class _Bench:
 
     @staticmethod
     def receive(
-        port: _Port, cycle: int, ready: bool, wanted: int, seen: tuple[int, int], shown: tuple[int, int]
+        port: _Port,
+        cycle: int,
+        ready: bool,
+        wanted: int,
+        seen: tuple[int, int],
+        shown: tuple[int, int],
     ) -> None:
         """Takes one cycle of an output; AssertionError where it breaks a rule of streams."""
         (valid, payload), place = shown, f"{port.name} in cycle {cycle}"
@@ -222,7 +229,41 @@ def measure(
 
     interval: between the last output transfers of the last two frames. latency: of the first.
     """
-    result = simulate(component, inputs, expected_beats=expected_beats)
+    return timing(simulate(component, inputs, expected_beats=expected_beats), frames)
+
+
+def timing(result: Result, frames: int) -> tuple[int, int]:
+    """(interval, latency) of a run of at least two frames without stalls."""
     ends = np.max([c.reshape(frames, -1)[:, -1] for c in result.out_cycles], axis=0)
     start = min(int(c[0]) for c in result.in_cycles)
     return int(ends[-1] - ends[-2]), int(ends[0]) - start
+
+
+def check(
+    component: Any,
+    inputs: np.ndarray | Sequence[np.ndarray],
+    outputs: np.ndarray | Sequence[np.ndarray],
+    *,
+    frames: int,
+    seed: int = 0,
+) -> None:
+    """The whole contract of a component: every beat, its rules, its timing, its reset.
+
+    Streams ``frames`` frames three times: without stalls, where ``interval`` and ``latency`` must
+    be as measured; with stalls on both sides; and with stalls and a reset in flight.
+    """
+    wanted = [outputs] if isinstance(outputs, np.ndarray) else list(outputs)
+
+    def run(**options: Any) -> Result:
+        counts = [len(beats) for beats in wanted]
+        result = simulate(component, inputs, expected_beats=counts, **options)
+        for got, want in zip(result.outputs, wanted, strict=True):
+            np.testing.assert_array_equal(got, want)
+        return result
+
+    result = run()
+    assert timing(result, frames) == (component.interval, component.latency), "as measured"
+    random = Random(seed)
+    stalls = {"stall_in": random.choice((0.1, 0.5)), "stall_out": random.choice((0.1, 0.5))}
+    run(**stalls, seed=seed)
+    run(**stalls, seed=seed + 1, reset_at=random.randrange(2 + int(result.out_cycles[0][-1])))

@@ -1,0 +1,129 @@
+"""The commands as functions: what the command line prints, these return."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwgen.build import Build, build as _build, load_build
+from hwgen.config import BuildConfig
+from hwgen.core.errors import fail
+from hwgen.frames import fit_frames
+from hwgen.frontends import lift, read_model, run_source, widths
+from hwgen.ir import Graph
+from hwgen.ir.execute import run_frames
+from hwgen.passes import run_passes
+from hwgen.schedule import schedule
+from hwgen.verify.run import run_rtl, simulate as _simulate
+
+ENGINES = ("reference", "rtl", "onnx")
+
+
+def build(model: str | Path, out: str | Path | None = None, *,
+          progress: Callable[[str], None] = lambda step: None, **options: Any) -> Build:  # fmt: skip
+    """Build ``model`` into ``out`` (``build/<name>`` by default).
+
+    ``options`` are the fields of :class:`hwgen.config.BuildConfig`. Raises HwgenError.
+    """
+    path = Path(model)
+    folder = Path(out) if out is not None else Path("build", path.stem)
+    return _build(BuildConfig(path, folder, **options), progress)
+
+
+def load(folder: str | Path) -> Build:
+    """A build made earlier."""
+    return load_build(folder)
+
+
+def simulate(folder: str | Path, **options: Any) -> dict[str, Any]:
+    """Simulate a build against its vectors; see :func:`hwgen.verify.run.simulate`."""
+    load_build(folder)
+    return _simulate(Path(folder), **options)
+
+
+def synthesize(folder: str | Path, tool: str = "yosys-xc7") -> Any:
+    """Run yosys on a build and return what it counts; see :func:`hwgen.synth.yosys.synthesize`."""
+    from hwgen.synth.yosys import synthesize as run_yosys
+
+    load_build(folder)
+    return run_yosys(Path(folder), tool)
+
+
+def inspect(model: str | Path) -> dict[str, Any]:
+    """What ``model`` consists of: layers, widths, work. Raises HwgenError with all that is not
+    supported."""
+    source = read_model(model)
+    graph = run_passes(lift(source))
+    bits = {node.name: (w, a) for node, w, a in widths(graph)}
+    fastest = schedule(graph, folding="parallel")
+    smallest = schedule(graph, folding="serial")
+    return {
+        "name": graph.name,
+        "inputs": [_port(graph, port) for port in graph.inputs],
+        "outputs": [_port(graph, port) for port in graph.outputs],
+        "macs": graph.macs(),
+        "layers": [
+            {
+                "name": node.name, "op": type(node.op).__name__, "origin": list(node.origin),
+                "input": str(graph.type(node.inputs[0])), "output": str(graph.type(node.output)),
+                "wbits": bits.get(node.name, (None, None))[0],
+                "abits": bits.get(node.name, (None, None))[1],
+                "macs": node.op.macs(*graph.input_types(node)),
+            }
+            for node in graph.nodes
+        ],
+        "interval": {"serial": smallest.interval, "parallel": fastest.interval},
+        "lut": {"serial": smallest.total().lut, "parallel": fastest.total().lut},
+    }  # fmt: skip
+
+
+def _port(graph: Graph, port: Any) -> dict[str, Any]:
+    return {
+        "name": port.name, "shape": list(port.index.shape), "dtype": port.dtype,
+        "integers": str(graph.type(port.value)), "host": str(port.chain),
+    }  # fmt: skip
+
+
+def run(target: str | Path, frames: np.ndarray, *, engine: str = "reference",
+        raw: bool = False) -> np.ndarray:  # fmt: skip
+    """What ``target``, a model file or a build folder, makes of ``frames`` (N, ...).
+
+    ``reference``: the integer graph in NumPy. ``rtl``: the Verilog in a simulator. ``onnx``: the
+    source model itself. ``raw`` returns the hardware's integers, which the source model does not
+    have. Raises HwgenError.
+    """
+    if engine not in ENGINES:
+        fail("HW110", where="--engine", why=f"{engine} is none of {', '.join(ENGINES)}")
+    if engine == "onnx" and raw:
+        fail("HW110", where="--raw", why="the source model has no integers",
+             help="use --engine reference or rtl")  # fmt: skip
+    path = Path(target)
+    if path.is_dir():
+        made = load_build(path)
+        graph, model = made.graph, made.model
+    else:
+        made, model = None, path
+        graph = run_passes(lift(read_model(path)))
+    port, output = graph.inputs[0], graph.outputs[0]
+    frames = fit_frames(np.asarray(frames), port)
+    if engine == "reference":
+        return run_frames(graph, {port.name: frames}, raw=raw)[output.name]
+    if engine == "onnx":
+        return run_source(read_model(model), {port.name: frames})[output.name]
+    if made is None:
+        with tempfile.TemporaryDirectory(prefix="hwgen-") as folder:
+            made = build(path, Path(folder, "run"), frames=1)
+            return _rtl(made, graph, frames, raw)
+    return _rtl(made, graph, frames, raw)
+
+
+def _rtl(made: Build, graph: Graph, frames: np.ndarray, raw: bool) -> np.ndarray:
+    port, output = graph.inputs[0], graph.outputs[0]
+    integers = port.to_edge(frames, graph.type(port.value))
+    result = run_rtl(made.folder, {port.value: integers})[output.value]
+    shaped = result.astype(np.int64).reshape(len(frames), *graph.type(output.value).shape)
+    return output.from_edge(shaped, raw=raw)

@@ -1,0 +1,211 @@
+"""The table of contents: from a model file to a build folder, step by step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import hwgen
+from hwgen.config import BuildConfig
+from hwgen.core.errors import Diagnostics
+from hwgen.core.names import identifier
+from hwgen.core.output import output_folder
+from hwgen.emit.core import DataflowCore
+from hwgen.emit.manifest import EdgeInfo, Manifest, PortInfo, StageInfo, read_manifest
+from hwgen.emit.templates import sim_files
+from hwgen.emit.verilog import emit
+from hwgen.frontends import Source, lift, read_model, widths
+from hwgen.frames import load_frames
+from hwgen.hw.axi_stream import AxiStreamTop
+from hwgen.ir import Graph
+from hwgen.ir.print import text
+from hwgen.ir.serialize import load, save
+from hwgen.passes import run_passes
+from hwgen.report.markdown import report
+from hwgen.schedule import Design, schedule
+from hwgen.synth.handoff import write_handoff
+from hwgen.verify.vectors import write_vectors
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build folder. ``reused``: it was there already, made from the same model in the same way.
+
+    ``design`` is None for a build that was reused or loaded.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    design: Design | None = None
+    reused: bool = False
+
+    @property
+    def graph(self) -> Graph:
+        return load(self.folder / "graph")
+
+    @property
+    def model(self) -> Path:
+        """The model that it was built from."""
+        return self.folder / "model" / "model.onnx"
+
+
+def load_build(folder: str | Path) -> Build:
+    """The build in ``folder``. Raises HW113 where there is none."""
+    return Build(Path(folder), read_manifest(Path(folder)))
+
+
+def build(config: BuildConfig, progress: Progress = lambda step: None) -> Build:
+    """Build what ``config`` asks for; nothing is left behind where a step fails.
+
+    Raises HwgenError with the problems of the step that failed.
+    """
+    progress("reading the model")
+    source = read_model(config.model)
+    key = _key(source, config)
+    if (found := _present(config.out, key)) is not None:
+        return found
+
+    progress("lifting to integers")
+    graph = run_passes(lift(source))
+    check_widths(graph, config)
+
+    progress("scheduling")
+    design = schedule(
+        graph, interval=config.cycles, folding=config.folding, clock_mhz=config.clock_mhz
+    )
+
+    with output_folder(config.out) as folder:
+        progress("writing Verilog")
+        manifest = _write_hardware(folder, design, key)
+        progress("computing expected integers")
+        frames = _frames(graph, config)
+        write_vectors(folder, graph, frames, config.frames, config.seed)
+        progress("writing handoff and report")
+        write_handoff(folder, manifest)
+        save(graph, folder / "graph")
+        _write_texts(folder, design, source)
+    return Build(config.out, read_manifest(config.out), design)
+
+
+def check_widths(graph: Graph, config: BuildConfig) -> None:
+    """Raise HW205 for every layer that is wider or narrower than ``wbits`` and ``abits`` say.
+
+    The first layer's input and the last layer's output may be wider, as is usual.
+    """
+    problems, found = Diagnostics(), widths(graph)
+    for place, (node, wbits, abits) in enumerate(found):
+        where = f"node `{' + '.join(node.origin) or node.name}`"
+        if config.wbits is not None and wbits > config.wbits:
+            problems.add("HW205", where=where, why=f"its weights have {wbits} bits, --wbits says "
+                         f"{config.wbits}", help=f"build with --wbits {wbits}, or quantize anew")  # fmt: skip
+        if config.abits is not None and abits > config.abits and place:
+            problems.add("HW205", where=where, why=f"its inputs have {abits} bits, --abits says "
+                         f"{config.abits}", help=f"build with --abits {abits}, or quantize anew")  # fmt: skip
+    for option, asked, widest in (
+        ("--wbits", config.wbits, max((w for _, w, _ in found), default=0)),
+        ("--abits", config.abits, max((a for _, _, a in found), default=0)),
+    ):
+        if asked is not None and found and widest < asked:
+            problems.add("HW205", where=option, why=f"the widest layer has {widest} bits, not "
+                         f"{asked}", help=f"build with {option} {widest}")  # fmt: skip
+    problems.raise_if_any()
+
+
+def _write_hardware(folder: Path, design: Design, key: str) -> dict[str, Any]:
+    """Verilog, memories, testbench and manifest."""
+    core = DataflowCore(design)
+    inputs, outputs = core.boundary()
+    top = identifier(design.graph.name)
+    about = {s.node.name: f"{type(s.node.op).__name__} {s.folding}" for s in design.stages}
+    emission = emit(AxiStreamTop(core, inputs, outputs), top, about=about)
+    emission.write(folder)
+    for path, content in sim_files().items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(content, "utf-8")
+    graph = design.graph
+
+    def ports(side: str, ends: Any, streams: Any) -> tuple[PortInfo, ...]:
+        return tuple(
+            PortInfo.at(end.name, stream.prefix(side, len(streams) > 1), end.value,
+                        graph.type(end.value), stream.lanes)
+            for end, stream in zip(ends, streams, strict=True)
+        )  # fmt: skip
+
+    manifest = Manifest(
+        name=graph.name, top=top, clock_mhz=design.clock_mhz, interval=design.interval,
+        latency=design.latency + AxiStreamTop.LATENCY + sum(k.depth > 0 for k in design.links),
+        inputs=ports("s", graph.inputs, inputs), outputs=ports("m", graph.outputs, outputs),
+        stages=tuple(
+            StageInfo(
+                s.node.name, type(s.node.op).__name__, s.lowering.name, s.folding.pe,
+                s.folding.simd, f"core.{s.node.name}",
+                EdgeInfo.of(s.node.output, graph.type(s.node.output), s.lanes[1]), s.cost,
+            )
+            for s in design.stages
+        ),
+    )  # fmt: skip
+    content = {**json.loads(manifest.text()), "hwgen": hwgen.__version__, "key": key}
+    (folder / "manifest.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    return content
+
+
+def _write_texts(folder: Path, design: Design, source: Source) -> None:
+    """What a person reads, and what the next command needs."""
+    (folder / "model").mkdir()
+    shutil.copyfile(source.path, folder / "model" / "model.onnx")
+    (folder / "folding.json").write_text(folding_text(design), "utf-8")
+    (folder / "reports").mkdir()
+    (folder / "reports" / "graph.txt").write_text(text(design.graph) + "\n", "utf-8")
+    (folder / "reports" / "index.md").write_text(report(design), "utf-8")
+
+
+def folding_text(design: Design) -> str:
+    """The folding file of a design: what ``--folding`` reads again."""
+    entries = {
+        s.node.name: {"pe": s.folding.pe, "simd": s.folding.simd, "lowering": s.lowering.name}
+        for s in design.stages
+    }
+    return json.dumps(entries, indent=1) + "\n"
+
+
+def _frames(graph: Graph, config: BuildConfig) -> dict[str, np.ndarray] | None:
+    """The user's frames as integers, or None for random ones."""
+    if config.frames_file is None:
+        return None
+    (port,) = graph.inputs
+    frames = load_frames(config.frames_file, port)[: config.frames]
+    return {port.value: port.to_edge(frames, graph.type(port.value))}
+
+
+def _key(source: Source, config: BuildConfig) -> str:
+    """A digest of everything that decides the bytes of a build, hwgen's own sources included."""
+    digest = hashlib.sha256()
+    digest.update(source.sha256.encode())
+    digest.update(json.dumps(config.fingerprint(), sort_keys=True).encode())
+    given = [p for p in (config.frames_file, Path(config.folding)) if p and p.is_file()]
+    package = sorted(Path(__file__).parent.rglob("*.py"))
+    for path in [*given, *package]:
+        digest.update(path.read_bytes())
+    for content in sim_files().values():
+        digest.update(content.encode())
+    return digest.hexdigest()
+
+
+def _present(out: Path, key: str) -> Build | None:
+    """The build in ``out`` if it has this key."""
+    if out.is_symlink() or not (out / "manifest.json").is_file():
+        return None
+    try:
+        manifest = read_manifest(out)
+    except hwgen.HwgenError:
+        return None
+    return Build(out, manifest, reused=True) if manifest.get("key") == key else None

@@ -1,0 +1,244 @@
+"""The command line: reads options, calls the API, prints, exits."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hwgen.core.codes import BUG, CODES, INTERRUPTED, OK, USAGE
+from hwgen.core.errors import HwgenError, fail
+from hwgen.terminal import Terminal
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(argv)
+    terminal = Terminal(json=options.json)
+    try:
+        return options.run(options, terminal) or OK
+    except HwgenError as error:
+        terminal.error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        terminal.note("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return OK
+    except Exception as error:
+        if options.debug:
+            raise
+        terminal.bug(error)
+        return BUG
+
+
+def _demo(options: argparse.Namespace, terminal: Terminal) -> None:
+    from hwgen import api
+    from hwgen.demo import accuracy, shipped
+
+    model, frames = shipped(options.model)
+    out = Path(options.out or Path("build", f"demo_{model.stem}"))
+    built = api.build(model, out, frames_file=frames, frames=options.frames,
+                      progress=terminal.progress)  # fmt: skip
+    terminal.progress("simulating in Verilator")
+    result = api.simulate(out)
+    right, total = accuracy(built, frames)
+    terminal.result(
+        {
+            "model": str(model), "build": str(out), "reused": built.reused,
+            "frames": result["frames"], "mismatches": result["mismatches"],
+            "interval": result["interval"], "latency": result["latency"],
+            "accuracy": right / total,
+        },
+        f"{result['frames'] - result['mismatches']}/{result['frames']} frames bit-exact: "
+        f"the Verilog gives the integers of the reference, under random stalls and after a reset\n"
+        f"  {right}/{total} test frames classified rightly ({right / total:.2%})\n"
+        f"  {result['interval']} cycles per frame, latency {result['latency']} cycles (measured)\n"
+        f"  Verilog     {out}/rtl\n"
+        f"  report      {out}/reports/index.md\n"
+        f"  simulate    hwgen sim {out}   (or: make -C {out}/sim)\n"
+        f"  synthesize  hwgen synth {out} --tool yosys-xc7",
+    )  # fmt: skip
+
+
+def _doctor(_: argparse.Namespace, terminal: Terminal) -> int:
+    from hwgen.doctor import examine
+
+    findings = examine()
+    rows = [(f.tool, f.found or "missing", f.needed_for, f.remedy) for f in findings]
+    terminal.result(
+        {f.tool: {"found": f.found, "for": f.needed_for, "remedy": f.remedy} for f in findings},
+        table=(("tool", "found", "needed for", "remedy"), rows),
+    )
+    return 5 if any(not f.found and f.required for f in findings) else OK
+
+
+def _inspect(options: argparse.Namespace, terminal: Terminal) -> None:
+    from hwgen import api
+
+    terminal.progress("reading the model")
+    found = api.inspect(options.model)
+    rows = [
+        (x["name"], x["op"], x["input"], x["output"], str(x["wbits"] or ""), str(x["abits"] or ""),
+         str(x["macs"] or ""))
+        for x in found["layers"]
+    ]  # fmt: skip
+    ports = [f"  {p['name']}: {p['shape']} {p['dtype']}" for p in found["inputs"]]
+    host = [f"  host, input {p['name']}: {p['host']}" for p in found["inputs"]]
+    host += [f"  host, output {p['name']}: {p['host']}" for p in found["outputs"]]
+    terminal.result(
+        found,
+        "\n".join([
+            f"{found['name']}: {found['macs']} multiply-accumulates per frame, all in hardware",
+            *ports, *host,
+            f"  serial folding {found['interval']['serial']} cycles/frame, about "
+            f"{found['lut']['serial']} LUT; parallel {found['interval']['parallel']} cycles/frame, "
+            f"about {found['lut']['parallel']} LUT",
+        ]),
+        (("layer", "op", "input", "output", "W", "A", "MACs"), rows),
+    )  # fmt: skip
+
+
+def _build(options: argparse.Namespace, terminal: Terminal) -> None:
+    from hwgen import api
+
+    chosen = {
+        name: getattr(options, name)
+        for name in ("wbits", "abits", "target", "folding", "interval", "fps", "clock_mhz",
+                     "frames", "seed")
+    }  # fmt: skip
+    frames_file = Path(options.frames_file) if options.frames_file else None
+    built = api.build(options.model, options.out, frames_file=frames_file,
+                      progress=terminal.progress, **chosen)  # fmt: skip
+    m = built.manifest
+    rows = [
+        (s["name"], s["op"], "x".join(map(str, s["output"]["shape"])), str(s["output"]["bits"]),
+         str(s["pe"]), str(s["simd"]), str(s["estimate"]["interval"]), str(s["estimate"]["lut"]))
+        for s in m["stages"]
+    ]  # fmt: skip
+    note = "is up to date" if built.reused else "written"
+    terminal.result(
+        {"build": str(built.folder), "reused": built.reused, "interval": m["interval"],
+         "stages": m["stages"]},
+        f"{built.folder} {note}: {m['interval']} cycles per frame, "
+        f"{m['clock_mhz'] * 1e6 / m['interval']:.0f} frames/s at {m['clock_mhz']:g} MHz\n"
+        f"  next: hwgen sim {built.folder}",
+        (("stage", "op", "output", "bits", "PE", "SIMD", "cycles", "LUT (est.)"), rows),
+    )  # fmt: skip
+
+
+def _run(options: argparse.Namespace, terminal: Terminal) -> None:
+    import numpy as np
+
+    from hwgen import api
+    from hwgen.core.output import write_atomically
+    from hwgen.frames import read_array
+
+    frames = read_array(Path(options.input))
+    terminal.progress(f"running {len(frames)} frames ({options.engine})")
+    result = api.run(options.target, frames, engine=options.engine, raw=options.raw)
+    write_atomically(Path(options.output), lambda file: np.save(file, result))
+    shape = "x".join(map(str, result.shape))
+    terminal.result(
+        {"output": options.output, "shape": list(result.shape), "dtype": str(result.dtype)},
+        f"{options.output}: {shape} {result.dtype}",
+    )
+
+
+def _sim(options: argparse.Namespace, terminal: Terminal) -> None:
+    from hwgen import api
+
+    terminal.progress("simulating in Verilator")
+    result = api.simulate(options.folder, frames=options.frames, stall=options.stall,
+                          seed=options.seed, waves=options.waves)  # fmt: skip
+    terminal.result(
+        result,
+        f"{result['frames'] - result['mismatches']}/{result['frames']} frames bit-exact\n"
+        f"  measured: {result['interval']} cycles per frame, latency {result['latency']} cycles",
+    )
+
+
+def _synth(options: argparse.Namespace, terminal: Terminal) -> None:
+    from hwgen import api
+
+    terminal.progress(f"running {options.tool}")
+    found = api.synthesize(options.folder, options.tool)
+    terminal.result(found.as_dict(), found.summary(), found.table())
+
+
+def _explain(options: argparse.Namespace, terminal: Terminal) -> None:
+    code = options.code.upper()
+    if code not in CODES:
+        fail("HW110", where=options.code, why="no such code", help=f"codes are {', '.join(CODES)}")
+    entry = CODES[code]
+    terminal.result(
+        {"code": code, "title": entry.title, "exit": entry.exit, "explanation": entry.explanation},
+        f"{code}: {entry.title} (exit {entry.exit})\n{textwrap.fill(entry.explanation, 88)}",
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        self.exit(USAGE, f"error: {message}\n  = help: {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="hwgen", description="From a quantized ONNX model to proven Verilog.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument("--json", action="store_true", help="print one JSON object")
+        sub.add_argument("--debug", action="store_true", help="show the traceback of a fault")
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command("demo", _demo, "build and simulate a shipped model")
+    sub.add_argument("--model", default="digits_mlp_w2a4", help="a shipped model's name")
+    sub.add_argument("-o", "--out", help="folder to write (build/demo_<model>)")
+    sub.add_argument("--frames", type=int, default=200, help="frames to simulate (200)")
+
+    command("doctor", _doctor, "find every tool, and say what to install")
+
+    sub = command("inspect", _inspect, "show layers, widths and work of a model")
+    sub.add_argument("model")
+
+    sub = command("build", _build, "turn a model into Verilog with a testbench")
+    sub.add_argument("model")
+    sub.add_argument("-o", "--out", help="folder to write (build/<model>)")
+    sub.add_argument("--wbits", type=int, help="weight bits that the model must have, 1 to 8")
+    sub.add_argument("--abits", type=int, help="activation bits that the model must have, 1 to 8")
+    sub.add_argument("--target", default="verilog", help="verilog")
+    sub.add_argument("--folding", default="balanced",
+                     help="serial, balanced, parallel, or a folding .json")  # fmt: skip
+    sub.add_argument("--interval", type=int, help="cycles per frame not to exceed")
+    sub.add_argument("--fps", type=float, help="frames per second to reach at --clock-mhz")
+    sub.add_argument("--clock-mhz", type=float, default=100.0, help="clock in MHz (100)")
+    sub.add_argument("--frames", type=int, default=100, help="frames of stimulus to store (100)")
+    sub.add_argument("--frames-file", help=".npy or .npz with model inputs to simulate")
+    sub.add_argument("--seed", type=int, default=0, help="seed of the random frames (0)")
+
+    sub = command("run", _run, "run frames through the reference, the Verilog or the source model")
+    sub.add_argument("target", metavar="MODEL|DIR")
+    sub.add_argument("--input", required=True, help=".npy of frames (N, ...)")
+    sub.add_argument("--output", required=True, help=".npy to write")
+    sub.add_argument("--engine", default="reference", help="reference, rtl or onnx")
+    sub.add_argument("--raw", action="store_true", help="write the hardware's integers")
+
+    sub = command("sim", _sim, "simulate a build and compare every integer")
+    sub.add_argument("folder", metavar="DIR")
+    sub.add_argument("--frames", type=int, help="frames to simulate (all that are stored)")
+    sub.add_argument("--stall", type=float, default=0.3, help="probability of a stall (0.3)")
+    sub.add_argument("--seed", type=int, default=1, help="seed of the stalls (1)")
+    sub.add_argument("--waves", action="store_true", help="record sim/waves.fst")
+
+    sub = command("synth", _synth, "synthesize a build with an open tool")
+    sub.add_argument("folder", metavar="DIR")
+    sub.add_argument("--tool", default="yosys-xc7", help="yosys-xc7, yosys-ecp5 or yosys-ice40")
+
+    sub = command("explain", _explain, "explain an error code")
+    sub.add_argument("code")
+    return parser
+

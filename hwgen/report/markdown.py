@@ -1,0 +1,37 @@
+"""The report of a build as Markdown tables."""
+
+from __future__ import annotations
+
+from hwgen.schedule import Design
+
+COLUMNS = ("stage", "op", "output", "PE", "SIMD", "cycles/frame", "LUT", "FF", "BRAM", "DSP")
+
+
+def rows(design: Design) -> list[tuple[str, ...]]:
+    """One row of :data:`COLUMNS` per stage; the slowest is marked."""
+    slowest = design.bottleneck
+    return [
+        (
+            s.node.name + (" *" if s.node.name == slowest else ""), type(s.node.op).__name__,
+            str(design.graph.type(s.node.output)), str(s.folding.pe), str(s.folding.simd),
+            str(s.cost.interval), str(s.cost.lut), str(s.cost.ff), f"{s.cost.bram:g}",
+            str(s.cost.dsp),
+        )
+        for s in design.stages
+    ]  # fmt: skip
+
+
+def report(design: Design) -> str:
+    """The whole report."""
+    graph, total = design.graph, design.total()
+    table = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+    table += ["| " + " | ".join(row) + " |" for row in rows(design)]
+    return "\n".join([
+        f"# {graph.name}", "",
+        f"- {graph.macs()} multiply-accumulates per frame",
+        f"- interval {design.interval} cycles: {design.fps:.0f} frames/s at {design.clock_mhz:g} "
+        f"MHz; the slowest stage is marked *",
+        f"- estimate: {total.lut} LUT, {total.ff} FF, {total.bram:g} BRAM36, {total.dsp} DSP",
+        "", *table, "",
+        "Cycles are exact. LUT, FF and BRAM are estimates; `hwgen synth` measures them.", "",
+    ])  # fmt: skip
