@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from hwgen.build import Build, build as _build, load_build
+from hwgen.build import Build, load_build
+from hwgen.build import build as _build
 from hwgen.config import BuildConfig
 from hwgen.core.errors import fail
 from hwgen.frames import fit_frames
@@ -18,7 +19,8 @@ from hwgen.ir import Graph
 from hwgen.ir.execute import run_frames
 from hwgen.passes import run_passes
 from hwgen.schedule import schedule
-from hwgen.verify.run import run_rtl, simulate as _simulate
+from hwgen.verify.run import run_rtl
+from hwgen.verify.run import simulate as _simulate
 
 ENGINES = ("reference", "rtl", "onnx")
 

@@ -21,8 +21,8 @@ from hwgen.emit.core import DataflowCore
 from hwgen.emit.manifest import EdgeInfo, Manifest, PortInfo, StageInfo, read_manifest
 from hwgen.emit.templates import sim_files
 from hwgen.emit.verilog import emit
-from hwgen.frontends import Source, lift, read_model, widths
 from hwgen.frames import load_frames
+from hwgen.frontends import Source, lift, read_model, widths
 from hwgen.hw.axi_stream import AxiStreamTop
 from hwgen.ir import Graph
 from hwgen.ir.print import text

@@ -20,7 +20,7 @@ Rows = tuple[Sequence[str], Sequence[Sequence[str]]]
 class Terminal:
     """One command's output. With ``json``, standard output holds one JSON object and no more."""
 
-    def __init__(self, *, json: bool) -> None:  # noqa: A002  (the option's name)
+    def __init__(self, *, json: bool) -> None:
         self._json = json
         self._out = Console(soft_wrap=True, highlight=False, markup=False)
         self._err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)

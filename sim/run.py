@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 from codec import decode, encode, first_difference
 from simulator import Simulator, build_simulator, find_simulator, run_simulator
-
-from bench import bench_text, probed_stages, read_rtl
+from testbench import bench_text, probed_stages, read_rtl
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent

@@ -66,7 +66,7 @@ class HwgenError(Exception):
 
 def fail(
     code: str, *, where: str = "", why: str = "", help: str = "", notes: Iterable[str] = ()
-) -> NoReturn:  # noqa: A002, E501  (the word users see)
+) -> NoReturn:
     """Raise a single problem."""
     raise HwgenError(Problem(code, where, why, help, tuple(notes)))
 
@@ -85,7 +85,7 @@ class Diagnostics:
         why: str = "",
         help: str = "",
         notes: Iterable[str] = (),
-    ) -> None:  # noqa: A002, E501
+    ) -> None:
         problem = Problem(code, where, why, help, tuple(notes))
         if problem not in self.problems:
             self.problems.append(problem)

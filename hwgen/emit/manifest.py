@@ -46,7 +46,8 @@ class PortInfo(EdgeInfo):
     @classmethod
     def at(cls, name: str, port: str, value: str, type_: TensorType, lanes: int) -> PortInfo:
         edge = EdgeInfo.of(value, type_, lanes)
-        return cls(*dataclasses.astuple(edge), name, port, -(-lanes * type_.range.width // 8) * 8)
+        tdata_bits = -(-lanes * type_.range.width // 8) * 8
+        return cls(**dataclasses.asdict(edge), name=name, port=port, tdata_bits=tdata_bits)
 
 
 @dataclass(frozen=True, slots=True)

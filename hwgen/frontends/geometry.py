@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from hwgen.core.window import Window
 from hwgen.frontends.lifted import Lifted
 from hwgen.frontends.lifter import Call
-from hwgen.core.window import Window
 
 
 def image(call: Call, x: Lifted) -> np.ndarray:

@@ -23,7 +23,7 @@ ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "Relu", "Clip", "Sigmoid", "Tanh", "N
                "Identity", "Dropout", "Cast", "HardSigmoid", "Quant", "IntQuant", "BipolarQuant",
                "Trunc"}  # fmt: skip
 PER_FRAME = {"Conv", "MaxPool", "GlobalMaxPool", "BatchNormalization", "AveragePool",
-             "GlobalAveragePool", "MultiThreshold"}  # fmt: skip
+             "GlobalAveragePool", "MultiThreshold", "DepthToSpace"}  # fmt: skip
 
 
 def run_source(

@@ -138,7 +138,7 @@ def _quantizer(
         return _weight(q - _whole(call, out_zero), out_scale)
     x, arrays = lifter.constants(call.lifted(), scale, zero, out_scale, np.asarray(out_zero))
     mul = arrays[2].astype(np.float64)
-    add = -arrays[3].astype(np.float64) * mul
+    add = (0 - arrays[3].astype(np.float64)) * mul
     return lifter.quantize(x, steps(arrays[0], arrays[1]), codes, mul, add)
 
 

@@ -96,6 +96,21 @@ def transpose(_: Lifter, call: Call) -> Tensor:
     return x.layout(lambda a: a.transpose(axes))
 
 
+@handles("DepthToSpace")
+def depth_to_space(_: Lifter, call: Call) -> Tensor:
+    x, block = _data(call), call.attrs.get("blocksize", 0)
+    if len(x.shape) != 4 or block < 1 or x.shape[1] % block**2:
+        raise call.error(f"blocks of {block} do not divide {x.shape}", code="HW103")
+    n, c, h, w = x.shape
+    depth = c // block**2
+    if call.attrs.get("mode", "DCR") == "DCR":
+        split, axes = (n, block, block, depth, h, w), (0, 3, 4, 1, 5, 2)
+    else:
+        split, axes = (n, depth, block, block, h, w), (0, 1, 4, 2, 5, 3)
+    shape = (n, depth, h * block, w * block)
+    return x.layout(lambda a: a.reshape(split).transpose(axes).reshape(shape))
+
+
 @handles("Cast")
 def cast(_: Lifter, call: Call) -> Tensor:
     x = call.lifted()

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from hwgen.core.window import Window
 from hwgen.frontends.geometry import image, tensor_of_image, window_of
 from hwgen.frontends.lifted import Feed, Lifted, Tensor
 from hwgen.frontends.lifter import RECODINGS, Call, Lifter, handles
 from hwgen.frontends.thresholds import ENUMERATE, sample
 from hwgen.ir.chain import Chain
 from hwgen.ops import Conv, MatMul, MaxPool, TopK
-from hwgen.core.window import Window
 
 
 @handles("MaxPool")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -15,8 +16,9 @@ class Pad(wiring.Component):
 
     In raster order a padded image is a sequence of runs: the border above and to the left of the
     first pixel; then, by turns, a row of the image and the border between two rows; at last the
-    border behind the last pixel, which goes on with that above the next image. One counter walks
-    each run, one counts rows. Without left and right border all rows are one run.
+    border behind the last pixel, which goes on with that above the next image and there waits for
+    that image's first beat. One counter walks each run, one counts rows. Without left and right
+    border all rows are one run.
 
     Parameters
     ----------
@@ -70,6 +72,14 @@ class Pad(wiring.Component):
     def border_before(self) -> int:
         """Beats of the border before the first pixel, which wait for no input."""
         return self._runs[0]
+
+    def places(self) -> np.ndarray:
+        """Which output beat each input beat of a frame becomes."""
+        (height, width, channels), (top, left, bottom, right) = self.shape, self.padding
+        beats = channels // self.lanes
+        full = np.arange((top + height + bottom) * (left + width + right) * beats)
+        image = full.reshape(top + height + bottom, left + width + right, beats)
+        return image[top : top + height, left : left + width].ravel()
 
     @property
     def interval(self) -> int:

@@ -114,4 +114,3 @@ class WidthConverter(wiring.Component):
             # Element k of the queue is beat element k - rest, for each rest < n_out that has one.
             fresh = Array(x[k - r] if 0 <= k - r < n_in else x[0] for r in range(n_out))[rest]
             m.d.sync += register.eq(Mux(enter & (rest <= k), fresh, kept))
-        return

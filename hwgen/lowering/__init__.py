@@ -1,5 +1,9 @@
 """What a lowering is; knows no particular operator."""
 
+from hwgen.lowering.actor import Actor, Rigid, Windowed, mac_actor, streaming
 from hwgen.lowering.base import Cost, Folding, Lowering, divisors
 
-__all__ = ["Cost", "Folding", "Lowering", "divisors"]
+__all__ = [
+    "Actor", "Cost", "Folding", "Lowering", "Rigid", "Windowed", "divisors", "mac_actor",
+    "streaming",
+]  # fmt: skip

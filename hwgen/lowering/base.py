@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
+from hwgen.lowering.actor import Actor
 
 if TYPE_CHECKING:
     from amaranth.lib.wiring import Component
@@ -72,6 +73,10 @@ class Lowering(ABC):
 
     @abstractmethod
     def cost(self, op: Any, folding: Folding, *x: TensorType) -> Cost: ...
+
+    @abstractmethod
+    def actor(self, op: Any, folding: Folding, *x: TensorType) -> Actor:
+        """When the stage takes and gives its beats."""
 
     @abstractmethod
     def build(self, op: Any, folding: Folding, *x: TensorType) -> Component:

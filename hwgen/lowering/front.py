@@ -14,6 +14,7 @@ from hwgen.hw.parallel_window import ParallelWindow
 from hwgen.hw.sliding_window import SlidingWindow
 from hwgen.hw.width_converter import WidthConverter
 from hwgen.ir.types import TensorType
+from hwgen.lowering.actor import Actor, Rigid, Windowed, mac_actor
 from hwgen.lowering.cost import ram_cost
 
 
@@ -100,26 +101,63 @@ class Front:
             kernel = grouped.transpose(2, 0, 1, 3, 4)
         return kernel.reshape(-1, kernel.shape[-1])
 
-    def cycles(self, passes: int) -> tuple[int, int]:
-        """(interval, latency) up to the MAC array's last input, for ``passes`` over each window.
+    def _beats(self) -> int:
+        """Beats of a window for the MAC array."""
+        return prod(self.window.kernel) * self.x.channels // self.simd
 
-        The array takes the beats of a window once, then replays them for the other passes. From
-        the first beat of a window to that of the next it therefore needs ``pace`` cycles.
+    def _pace(self, passes: int) -> int:
+        """Cycles from the first word of a window to that of the next, with a serial generator.
+
+        The array takes the beats of a window once, then replays them for the other passes; the
+        last of these hides the gathering of the next window's first beat.
         """
+        beats = self._beats()
+        return (beats - 1) * self.gather + max((passes - 1) * beats + 1, self.gather)
+
+    def _starts(self, passes: int) -> np.ndarray:
+        """Cycles of the last word of each window, with a parallel generator: its distance to the
+        next window, or the time that the array needs, whichever is longer."""
+        walk = self.windows().walk
+        gaps = np.diff([*walk.bases, walk.frame + walk.bases[0]])
+        steps = np.maximum(gaps, passes * self._beats())
+        return np.concatenate([[0], np.cumsum(steps)])
+
+    def actor(self, passes: int, delay: int) -> Actor:
+        """The timing of the windows and the MAC array behind them."""
+        if self.kind == "direct":
+            taps = prod(self.window.kernel)
+            vectors = self.x.pixels // taps
+            return mac_actor(self._beats(), passes, vectors, delay)
+        walk, places = self.windows().walk, self.pad.places()
+        if self.kind == "serial":
+            turns = np.arange(passes) * self._beats()
+            return Windowed(places, walk.frame, walk.bases, walk.span, walk.reads,
+                            self.windows().depth, self._pace(passes), turns, delay)  # fmt: skip
+        # Local time stands still at a window's last word while the array is busy with the one before.
+        starts = self._starts(passes)
+        first = np.asarray(walk.bases) + walk.span - walk.groups  # first word that ends window n
+        window = np.searchsorted(first, places, side="right") - 1
+        before = window < 0
+        window = np.maximum(window, 0)
+        origin = first[0]
+        takes = np.where(before, places, starts[window] + places - first[window] + origin)
+        turns = np.arange(1, passes + 1) * self._beats() - 1
+        gives = (starts[:-1, None] + origin + turns).ravel()
+        return Rigid((takes,), gives, int(starts[-1]), delay, head=self.pad.border_before)
+
+    def cycles(self, passes: int) -> tuple[int, int]:
+        """(interval, latency) up to the MAC array's last input, for ``passes`` over each window."""
         if self.kind == "direct":
             interval = passes * self.x.size // self.simd
             return interval, interval - 1
         generator = self.windows()
         walk = generator.walk
         head = self.pad.border_before
-        beats = walk.reads // self.gather if self.kind == "serial" else walk.groups
-        replay = (passes - 1) * beats
+        replay = (passes - 1) * self._beats()
         if isinstance(generator, SlidingWindow):
-            pace = (beats - 1) * self.gather + max(replay + 1, self.gather)
-            interval, last = generator.paced(pace)
+            interval, last = generator.paced(self._pace(passes))
             return interval, last + replay - head + self.gather
-        gaps = np.diff([*walk.bases, walk.frame + walk.bases[0]])
-        interval = int(np.maximum(gaps, replay + beats).sum())
+        interval = int(self._starts(passes)[-1])
         return interval, interval + walk.span - head + replay
 
     def area(self) -> tuple[int, int, float]:

@@ -10,12 +10,13 @@ from amaranth.lib.wiring import Component
 
 from hwgen.core.intrange import IntRange
 from hwgen.core.window import Window, windows
+from hwgen.hw.dot_product import tree_registers
 from hwgen.hw.mac_array import MacArray
 from hwgen.hw.pipeline import Pipeline
 from hwgen.ir.exact import integer_matmul
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
-from hwgen.lowering import Cost, Folding, Lowering, divisors
+from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors
 from hwgen.lowering.front import Front
 from hwgen.ops.matmul import accumulator_range, mac_cost
 
@@ -89,6 +90,10 @@ class ConvFolded(Lowering):
         macs = mac_cost(op.matrix, front.padded.range, folding, interval, latency + 2)
         lut, ff, bram = front.area()
         return replace(macs, lut=macs.lut + lut, ff=macs.ff + ff, bram=macs.bram + bram)
+
+    def actor(self, op: Conv, folding: Folding, *x: TensorType) -> Actor:
+        passes = op.matrix.shape[1] // folding.pe
+        return self._front(op, folding, *x).actor(passes, 2 + tree_registers(folding.simd))
 
     def build(self, op: Conv, folding: Folding, *x: TensorType) -> Component:
         front, y = self._front(op, folding, *x), op.infer(*x)

@@ -13,7 +13,7 @@ from hwgen.hw.mac_array import MacArray
 from hwgen.ir.exact import integer_matmul
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
-from hwgen.lowering import Cost, Folding, Lowering, divisors
+from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, mac_actor
 from hwgen.lowering.cost import adder_luts, product_luts, ram_cost, register_bits, rom_cost
 
 
@@ -74,6 +74,11 @@ class MatMulFolded(Lowering):
     def cost(self, op: MatMul, folding: Folding, *x: TensorType) -> Cost:
         interval = x[0].pixels * op.weight.size // (folding.pe * folding.simd)
         return mac_cost(op.weight, x[0].range, folding, interval, interval + 1)
+
+    def actor(self, op: MatMul, folding: Folding, *x: TensorType) -> Actor:
+        rows, columns = op.weight.shape
+        return mac_actor(rows // folding.simd, columns // folding.pe, x[0].pixels,
+                         2 + tree_registers(folding.simd))  # fmt: skip
 
     def build(self, op: MatMul, folding: Folding, *x: TensorType) -> MacArray:
         y = op.infer(*x)

@@ -17,7 +17,7 @@ from hwgen.hw.parallel_window import ParallelWindow
 from hwgen.hw.pipeline import Pipeline
 from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
-from hwgen.lowering import Cost, Folding, Lowering, divisors
+from hwgen.lowering import Actor, Cost, Folding, Lowering, Rigid, divisors
 from hwgen.lowering.cost import ram_cost
 
 
@@ -70,6 +70,13 @@ class MaxPoolParallel(Lowering):
         lut += round(1.5 * bits * (taps - 1)) + 25
         latency = window.latency - pad.border_before + 1
         return Cost(lut, bits * (taps + 1) + 20, bram, 0, window.interval, latency)
+
+    def actor(self, op: MaxPool, folding: Folding, *x: TensorType) -> Actor:
+        pad, window, _ = self._parts(op, folding, *x).values()
+        walk = window.walk
+        ends = (np.asarray(walk.bases)[:, None] + np.arange(walk.groups)).ravel() + walk.span
+        gives = ends - walk.groups
+        return Rigid((pad.places(),), gives, window.interval, 2, head=pad.border_before)
 
     def build(self, op: MaxPool, folding: Folding, *x: TensorType) -> Component:
         return Pipeline(self._parts(op, folding, *x))

@@ -14,7 +14,7 @@ from hwgen.hw.staircase import Staircase
 from hwgen.hw.threshold_search import ThresholdSearch
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
-from hwgen.lowering import Cost, Folding, Lowering, divisors
+from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, streaming
 from hwgen.lowering.cost import register_bits, rom_cost
 
 
@@ -84,6 +84,9 @@ class _Staircase(Lowering):
             x[0].range, op.infer(*x).range, op.thresholds, channels=x[0].channels,
             lanes=folding.pe, base=op.base, falling=op.falling,
         )  # fmt: skip
+
+    def actor(self, op: Threshold, folding: Folding, *x: TensorType) -> Actor:
+        return streaming(x[0].size // folding.pe, self.build(op, folding, *x).depth)
 
     def cycles(self, op: Threshold, folding: Folding, *x: TensorType) -> tuple[int, int]:
         """(interval, latency): one beat per cycle through the circuit's depth."""

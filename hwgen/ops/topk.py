@@ -11,7 +11,7 @@ from hwgen.core.intrange import IntRange
 from hwgen.hw.top_k import TopK as TopKCircuit
 from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
-from hwgen.lowering import Cost, Folding, Lowering, divisors
+from hwgen.lowering import Actor, Cost, Folding, Lowering, Rigid, divisors
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,11 @@ class TopKStreaming(Lowering):
         interval = x[0].size // folding.simd
         lut = (op.k + folding.simd - 1) * (1.5 * width + index) + 2 * index
         return Cost(round(lut), op.k * (width + 2 * index) + index, 0, 0, interval, interval)
+
+    def actor(self, op: TopK, folding: Folding, *x: TensorType) -> Actor:
+        beats = x[0].channels // folding.simd
+        ends = np.arange(1, x[0].pixels + 1) * beats - 1
+        return Rigid((np.arange(x[0].pixels * beats),), ends, x[0].pixels * beats)
 
     def build(self, op: TopK, folding: Folding, *x: TensorType) -> TopKCircuit:
         return TopKCircuit(x[0].range, channels=x[0].channels, lanes=folding.simd, k=op.k)

@@ -12,6 +12,7 @@ from hwgen.core.errors import Diagnostics, fail
 from hwgen.ir.graph import Graph, Node
 from hwgen.lowering import Cost, Folding, Lowering
 from hwgen.ops.reshape import Reshape
+from hwgen.schedule.depths import with_depths
 from hwgen.schedule.design import Design, Link, Stage, source_of
 
 BALANCED_MACS = 64  # products per cycle in the largest layer, when nothing else is asked for
@@ -74,7 +75,7 @@ def schedule(graph: Graph, *, interval: int | None = None, folding: str | Path =
               graph.input_types(node), chosen[node.name].cost)
         for node in nodes
     )  # fmt: skip
-    design = Design(graph, stages, tuple(_links(graph, stages)), clock_mhz)
+    design = with_depths(Design(graph, stages, tuple(_links(graph, stages)), clock_mhz))
     design.verify()
     return design
 

@@ -11,7 +11,12 @@ module hwgen_rom_distributed #(
   input  wire [ADDR_WIDTH-1:0] addr,
   output reg  [WIDTH-1:0]      data
 );
-  (* rom_style = "distributed", ram_style = "distributed" *)
+  // yosys takes "distributed" to mean a writable LUT memory, which some families lack
+`ifdef YOSYS
+  (* rom_style = "logic" *)
+`else
+  (* rom_style = "distributed" *)
+`endif
   reg [WIDTH-1:0] mem [0:DEPTH-1];
 
   initial $readmemh(INIT, mem);

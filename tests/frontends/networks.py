@@ -20,13 +20,15 @@ FRAMES = 16
 
 @dataclass
 class Network:
-    """A model, example frames ``(N, ...)`` by input name, and its activation quantizers' outputs."""
+    """A model, example frames ``(N, ...)`` by input name, and what its quantizers make.
+
+    ``probes`` names the output of every activation quantizer, in the order of the graph.
+    """
 
     model: ModelProto
     frames: dict[str, np.ndarray]
     exact: bool
     probes: list[str] = field(default_factory=list)
-    """Per probe: tensor, in order of the graph."""
 
 
 class Net:
@@ -136,8 +138,9 @@ class Net:
         per_channel = self.maybe(0.4)
         scale_shape = [1] * len(shape)
         scale_shape[out_axis] = shape[out_axis] if per_channel else 1
-        scale = np.array([self.power(0.5 * 2.0 ** self.rng.integers(-1, 2))
-                          for _ in range(int(np.prod(scale_shape)))]).reshape(scale_shape)  # fmt: skip
+        count = int(np.prod(scale_shape))
+        powers = [self.power(0.5 * 2.0 ** self.rng.integers(-1, 2)) for _ in range(count)]
+        scale = np.array(powers).reshape(scale_shape)
         scale = scale if per_channel or self.maybe() else scale.reshape(())
         kind = self.pick("quant", "quant", "bipolar", "ternary", "sign")
         if kind == "bipolar":

@@ -9,7 +9,7 @@ from hwgen.emit.manifest import read_manifest
 from hwgen.emit.yosys import run_yosys
 from hwgen.synth.handoff import write_handoff
 from hwgen.synth.report import Usage, parse_stat
-from hwgen.synth.yosys import synthesize
+from hwgen.synth.yosys import TOOLS, synthesize
 from tests.emit.tiny import build_tiny
 
 
@@ -31,6 +31,13 @@ def test_a_large_rom_is_block_ram(build, tool, blocks):
         )
     saved = json.loads((build / "synth" / tool / "report.json").read_text())
     assert saved["total"]["lut"] == report.total.lut
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_small_rom_is_no_block_ram(tmp_path, tool):
+    emission = build_tiny(tmp_path, channels=200, pixels=1, lanes=2, frames=1)
+    assert "rtl/hwgen_rom_distributed.v" in emission.files
+    assert synthesize(tmp_path, tool).total.bram == 0
 
 
 def test_ice40(build):

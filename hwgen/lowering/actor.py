@@ -1,0 +1,141 @@
+"""When a stage takes and gives its beats: the token-level model behind FIFO depths.
+
+An actor turns arrival times of input beats into the times at which it consumes them and at which
+its output beats leave, all in cycles, for any number of frames. It assumes room at its output: the
+links are then made deep enough that this holds. Stages are max-plus systems, so a schedule that
+fits some depths is never beaten by what the hardware, which starts everything as soon as it can,
+does with those depths.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class Actor(ABC):
+    """The timing of one stage."""
+
+    @abstractmethod
+    def run(self, arrivals: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+        """(consumption times per input, departure times) for arrival times per input.
+
+        Arrays hold the beats of all frames, rising; whole frames only.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Rigid(Actor):
+    """A stage with one clock of its own, which stands still while a wanted beat is missing.
+
+    ``takes``: for each input, the local cycle of a frame at which each beat is consumed.
+    ``gives``: the local cycle at which each output beat is decided; it leaves ``delay`` later.
+    ``interval``: local cycles per frame.    ``head``: cycles before which the first beat must be
+    there although it is only taken then.
+    """
+
+    takes: tuple[np.ndarray, ...]
+    gives: np.ndarray
+    interval: int
+    delay: int = 1
+    head: int = 0
+
+    def run(self, arrivals: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+        frames = len(arrivals[0]) // len(self.takes[0])
+        takes = [_repeat(times, frames, self.interval) for times in self.takes]
+        gives = _repeat(self.gives, frames, self.interval)
+        # Local time t falls on cycle t + lag(t); each wanted beat can only raise the lag.
+        when = np.concatenate(takes)
+        lags = np.concatenate(
+            [self._late(arrived, times) for arrived, times in zip(arrivals, takes, strict=True)]
+        )
+        order = np.argsort(when, kind="stable")
+        when, lags = when[order], np.maximum.accumulate(lags[order])
+
+        def real(local: np.ndarray) -> np.ndarray:
+            return local + lags[np.maximum(np.searchsorted(when, local, side="right") - 1, 0)]
+
+        return [real(times) for times in takes], real(gives) + self.delay
+
+    def _late(self, arrived: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """How far behind local time each beat's arrival puts the stage."""
+        late = arrived - times
+        if self.head:
+            late.reshape(-1, len(self.takes[0]))[:, 0] += self.head
+        return late
+
+
+@dataclass(frozen=True, eq=False)
+class Windowed(Actor):
+    """A serial window generator before a MAC array; see :class:`hwgen.hw.SlidingWindow`.
+
+    ``places``: the word of the padded frame that each input beat becomes; ``frame`` its words;
+    ``bases``, ``span``, ``reads``, ``depth`` as there; ``pace``: cycles between windows at least;
+    ``gives``: cycles after the end of a window at which its outputs are decided.
+    """
+
+    places: np.ndarray
+    frame: int
+    bases: Sequence[int]
+    span: int
+    reads: int
+    depth: int
+    pace: int
+    gives: np.ndarray
+    delay: int = 1
+
+    def run(self, arrivals: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+        (arrived,) = arrivals
+        frames = len(arrived) // len(self.places)
+        places = _repeat(self.places, frames, self.frame)
+        words = np.arange(frames * self.frame)
+        lag = np.full(len(words), np.iinfo(np.int64).min // 2)
+        lag[places] = arrived - places
+        # The border before an image waits for its first pixel.
+        firsts = np.arange(frames) * self.frame
+        lag[firsts] = np.maximum(lag[firsts], arrived[:: len(self.places)] - firsts)
+        lag = np.maximum.accumulate(lag)
+
+        bases = (firsts[:, None] + np.asarray(self.bases)).ravel().tolist()
+        ends, released, wait, end = [0] * len(bases), 0, -(1 << 60), -1
+        waits = np.full(len(words), -(1 << 60))
+        lags, slack = lag.tolist(), max(self.pace - self.reads, 0)
+        for n, base in enumerate(bases):
+            last = base + self.span - 1
+            while bases[released] + self.depth <= last:
+                limit = bases[released] + self.depth
+                wait = max(wait, ends[released] + 1 - limit)
+                waits[limit] = wait
+                released += 1
+            end = max(last + max(lags[last], wait), end + slack) + self.reads
+            ends[n] = end
+        for n in range(released, len(bases)):
+            limit = bases[n] + self.depth
+            if limit >= len(words):
+                break
+            waits[limit] = max(waits[limit], ends[n] + 1 - limit)
+        written = words + np.maximum(lag, np.maximum.accumulate(waits))
+        leaves = (np.array(ends)[:, None] + self.gives).ravel() + self.delay
+        return [written[places]], np.maximum.accumulate(leaves)
+
+
+def _repeat(times: np.ndarray, frames: int, interval: int) -> np.ndarray:
+    """``times`` of one frame for ``frames`` of them, ``interval`` apart."""
+    return (np.arange(frames)[:, None] * interval + np.asarray(times)).ravel()
+
+
+def streaming(beats: int, delay: int) -> Rigid:
+    """One beat in, one beat out, every cycle."""
+    times = np.arange(beats)
+    return Rigid((times,), times, beats, delay)
+
+
+def mac_actor(beats: int, passes: int, vectors: int, delay: int) -> Rigid:
+    """A MAC array that takes ``beats`` per vector and makes ``passes`` over each."""
+    starts = np.arange(vectors)[:, None] * beats * passes
+    takes = (starts + np.arange(beats)).ravel()
+    gives = (starts + np.arange(1, passes + 1) * beats - 1).ravel()
+    return Rigid((takes,), gives, vectors * beats * passes, delay)
