@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
+from hwgen.core.intrange import IntRange
 from hwgen.hw.axi_stream import AxiPort
 from hwgen.hw.fifo import StreamFIFO
 from hwgen.hw.fork import Fork
@@ -80,23 +83,22 @@ class DataflowCore(Component):
         return m
 
     @staticmethod
-    def _link(m: Module, link: Link, source, sink, range_) -> None:
-        """Buffer, then change of lanes, then the consumer."""
-        name = f"{link.consumer or 'output'}_in{link.index}" if link.index else (
-            f"{link.consumer or 'output'}_in"
-        )
+    def _link(m: Module, link: Link, source: Any, sink: Any, range_: IntRange) -> None:
+        """A buffer on the wider side, where beats are slow, and a change of lanes."""
+        parts: dict[str, Any] = {}
+        lanes = max(link.lanes_from, link.lanes_to)
         if link.depth == 2:
-            m.submodules[f"{name}_skid"] = part = SkidBuffer(link.lanes_from, range_)
-            connect(m, source, part.i)
-            source = part.o
+            parts["skid"] = SkidBuffer(lanes, range_)
         elif link.depth:
-            m.submodules[f"{name}_fifo"] = part = StreamFIFO(link.lanes_from, range_, link.depth)
-            connect(m, source, part.i)
-            source = part.o
+            parts["fifo"] = StreamFIFO(lanes, range_, link.depth)
         if link.lanes_from != link.lanes_to:
-            m.submodules[f"{name}_width"] = part = WidthConverter(
-                range_, link.lanes_from, link.lanes_to
-            )
+            parts["width"] = WidthConverter(range_, link.lanes_from, link.lanes_to)
+        ordered = parts.items()
+        if link.lanes_to > link.lanes_from:
+            ordered = reversed(ordered)
+        name = f"{link.consumer or 'output'}_in" + (str(link.index) if link.index else "")
+        for kind, part in ordered:
+            m.submodules[f"{name}_{kind}"] = part
             connect(m, source, part.i)
             source = part.o
         connect(m, source, sink)

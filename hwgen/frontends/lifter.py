@@ -20,9 +20,11 @@ from hwgen.frontends.lifted import (
     rechannel,
     shrink,
 )
+from hwgen.frontends.limits import DEFAULT
 from hwgen.frontends.thresholds import (
     Function,
     NotMonotoneError,
+    TooFineError,
     codes_of,
     discharge,
     is_identity,
@@ -65,10 +67,13 @@ class Call:
             raise self.error(f"its {what} must be a constant")
         return x.array
 
-    def lifted(self, i: int = 0) -> Lifted:
+    def lifted(self, i: int = 0, *, integer: bool = False) -> Lifted:
+        """Input ``i`` as a tensor of real numbers, or where ``integer`` allows it, of others."""
         x = self.get(i)
         if not isinstance(x, Lifted):
             raise self.error(f"its input {i} must depend on the model's input")
+        if x.dtype != "float32" and not integer:
+            raise self.error(f"its input is {x.dtype}", "cast it to float32 first")
         return x
 
 
@@ -106,14 +111,22 @@ class Lifter:
         """Add a node named after the current source node, or ``name``."""
         try:
             origin = dict.fromkeys((*origin, self.call.name))
-            return self.builder.add(op, values, name=name or self.call.name, origin=origin)
+            edge = self.builder.add(op, values, name=name or self.call.name, origin=origin)
         except ValueError as error:
             raise self.call.error(str(error)) from None
+        DEFAULT.check("elements", self.builder.type(edge).size, where=self.call.where)
+        return edge
+
+    def pointwise(self, x: Lifted) -> None:
+        """Refuse a tensor whose elements depend on more than one integer each."""
+        if any(step.kind == "softmax" for step in x.chain.steps):
+            raise self.call.error("a softmax stands before it", "end the model at the softmax")
 
     # Layout
 
     def rearranged(self, x: Lifted, edge: str, order: np.ndarray) -> Lifted:
         """``x`` on ``edge``, whose element ``i`` is element ``order[i]`` of the old edge."""
+        self.pointwise(x)
         old = self.edge_shape(x)
         inverse = np.empty(order.size, np.int64)
         inverse[order.ravel()] = np.arange(order.size)
@@ -208,7 +221,10 @@ class Lifter:
         Where one differs between the pixels of a channel, ``x`` is put on a flat edge, whose
         elements are all channels. A constant that enlarges the tensor is refused.
         """
-        shape = np.broadcast_shapes(x.shape, *(a.shape for a in arrays))
+        try:
+            shape = np.broadcast_shapes(x.shape, *(a.shape for a in arrays))
+        except ValueError as error:
+            raise self.call.error(f"its shapes do not fit: {error}", code="HW103") from None
         if np.prod(shape) != x.index.size:
             raise self.call.error(f"a constant broadcasts {x.shape} to {shape}")
         x = replace(x, index=x.index.reshape(shape))
@@ -268,6 +284,8 @@ class Lifter:
             if is_identity(direct, self.builder.type(x.edge).range):
                 return x.edge
             op = discharge(function, type_.range, type_.channels, inner) if inner else direct
+        except TooFineError as error:
+            raise self.call.error(str(error), "quantize to 8 bits or fewer") from None
         except NotMonotoneError as error:
             raise self.call.error(
                 f"{error}: no threshold table stands for the functions up to here", RISING, "HW204"
@@ -283,6 +301,7 @@ class Lifter:
         A pending function that maps the grid of the codes into itself, as ReLU does, becomes a
         Threshold. Values on no grid are refused: HW203.
         """
+        self.pointwise(x)
         if affine_of(x.chain) is not None:
             return x
         range_ = self.edge_range(x)
@@ -341,6 +360,7 @@ class Lifter:
 
         A chain that does both is refused: HW204.
         """
+        self.pointwise(x)
         range_, width = self.edge_range(x), self.edge_shape(x)[-1]
         if range_ is None:
             raise self.call.error("the model's input reaches it as real numbers",

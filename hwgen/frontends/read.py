@@ -119,7 +119,7 @@ def source_of(
     source = Source(
         model, name, path, hashlib.sha256(data).hexdigest(), opset, nodes, constants,
         tuple(value.name for value in given), tuple(value.name for value in graph.output),
-        {value.name: _shape(value, name) for value in given},
+        {value.name: _shape(value, name, limits) for value in given},
         {value.name: _dtype(value, name) for value in given},
     )  # fmt: skip
     _check_ssa(source)
@@ -282,7 +282,7 @@ def _is_sorted(nodes: Any, known: set[str]) -> bool:
     return True
 
 
-def _shape(value: onnx.ValueInfoProto, name: str) -> tuple[int, ...]:
+def _shape(value: onnx.ValueInfoProto, name: str, limits: Limits) -> tuple[int, ...]:
     """Static shape of a model input; the batch, given or not, is one."""
     where = f"{name}: input `{value.name}`"
     tensor = value.type.tensor_type
@@ -299,6 +299,7 @@ def _shape(value: onnx.ValueInfoProto, name: str) -> tuple[int, ...]:
                  help="export with every dimension but the batch a positive number")  # fmt: skip
         else:
             shape.append(dim.dim_value)
+    limits.check("elements", math.prod(shape), where=where)
     if len(shape) > 1 and shape[0] != 1:
         fail("HW105", where=where, why=f"the batch is fixed at {shape[0]} frames",
              help="export with a batch of 1 or a symbolic one")  # fmt: skip

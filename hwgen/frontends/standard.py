@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from onnx import TensorProto
@@ -113,10 +114,12 @@ def depth_to_space(_: Lifter, call: Call) -> Tensor:
 
 @handles("Cast")
 def cast(_: Lifter, call: Call) -> Tensor:
-    x = call.lifted()
+    x = call.lifted(integer=True)
     if call.attrs.get("to") != TensorProto.FLOAT:
         raise call.error("it casts a tensor to something other than float32")
-    return Lifted(x.edge, x.index, x.chain, "float32", x.origin)
+    if x.dtype == "float32":
+        return x
+    return replace(x, dtype="float32").then(call.name, "affine", mul=1.0, add=0.0)
 
 
 # Elementwise

@@ -18,7 +18,7 @@ from hwgen.ops import Conv, MatMul, MaxPool, TopK
 
 @handles("MaxPool")
 def max_pool(lifter: Lifter, call: Call) -> Tensor:
-    x = call.lifted()
+    x = call.lifted(integer=True)
     if any(call.needed[1:]):
         raise call.error("its indices are used")
     ceil = bool(call.attrs.get("ceil_mode", 0))
@@ -31,7 +31,7 @@ def max_pool(lifter: Lifter, call: Call) -> Tensor:
 
 @handles("GlobalMaxPool")
 def global_max_pool(lifter: Lifter, call: Call) -> Tensor:
-    x = call.lifted()
+    x = call.lifted(integer=True)
     height, width, _ = image(call, x).shape
     return _pooled(lifter, call, x, Window((height, width), (height, width)))
 
@@ -70,7 +70,7 @@ def _flipped(lifter: Lifter, call: Call, x: Lifted, falling: np.ndarray) -> Lift
 @handles("ArgMax", "TopK")
 def top_k(lifter: Lifter, call: Call) -> tuple[Tensor | None, ...]:
     """Indices of the greatest channels; ties go to the lower index, as in onnxruntime."""
-    x = call.lifted()
+    x = call.lifted(integer=True)
     axis, k, keep = call.attrs.get("axis", 0), 1, bool(call.attrs.get("keepdims", 1))
     if call.op == "ArgMax" and call.attrs.get("select_last_index", 0):
         raise call.error("it selects the last of equal elements", "select the first")
@@ -98,6 +98,7 @@ def top_k(lifter: Lifter, call: Call) -> tuple[Tensor | None, ...]:
 
 def _ordered(lifter: Lifter, call: Call, x: Lifted) -> Lifted:
     """``x`` where its integers alone decide which channel is greatest, ties included."""
+    lifter.pointwise(x)
     x = _unbiased(lifter, x)
     if any(
         np.size(v) > 1 for s in x.chain.steps for v in s.args.values() if not isinstance(v, str)

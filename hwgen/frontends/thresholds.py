@@ -14,6 +14,7 @@ from hwgen.core.intrange import IntRange
 from hwgen.ir.chain import Chain
 from hwgen.ops import Threshold
 
+LARGEST = 1 << 22  # entries of a table
 ENUMERATE = 1 << 20  # integers times channels up to which every single one is evaluated
 SAMPLES = 1 << 12
 _CHUNK = 1 << 17
@@ -26,6 +27,13 @@ class NotMonotoneError(Exception):
 
     def __init__(self, channel: int, near: int) -> None:
         super().__init__(f"channel {channel} rises and falls around the integer {near}")
+
+
+class TooFineError(Exception):
+    """The function has more steps than a table of thresholds may hold."""
+
+    def __init__(self, steps: int, channels: int) -> None:
+        super().__init__(f"it has {steps} steps in each of {channels} channels")
 
 
 def codes_of(chain: Chain) -> Function:
@@ -49,7 +57,7 @@ def discharge(
 
     ``inner`` is the Threshold whose output the function reads; ``range_`` is then the range of
     *its* input. Up to ``ENUMERATE`` points all are evaluated; beyond, each threshold is found by
-    bisection and then checked. Raises NotMonotoneError.
+    bisection and then checked. Raises NotMonotoneError, TooFineError.
     """
     if inner is not None:
         lo = np.full((1, channels), range_.lo)
@@ -82,6 +90,8 @@ def tabulate(starts: np.ndarray, values: np.ndarray) -> Threshold:
         c = int(np.flatnonzero(both)[0])
         turn = np.flatnonzero(np.sign(steps[:, c]) == -np.sign(steps[steps[:, c] != 0, c][0]))[0]
         raise NotMonotoneError(c, int(starts[turn + 1, c]))
+    if (high - low) * values.shape[1] > LARGEST:
+        raise TooFineError(int(high - low), values.shape[1])
     wanted = np.arange(1, high - low + 1)
     count = np.where(falls, high - values, values - low)
     table = np.empty((values.shape[1], len(wanted)), np.int64)
@@ -123,6 +133,8 @@ def _bisect(function: Function, range_: IntRange, channels: int) -> Threshold:
         c = int(np.flatnonzero(both)[0])
         raise NotMonotoneError(c, int(points[np.flatnonzero(steps[:, c] < 0)[0]]))
     low, high = int(values.min()), int(values.max())
+    if (high - low) * channels > LARGEST:
+        raise TooFineError(high - low, channels)
     wanted = np.arange(1, high - low + 1)[:, None]
     if low == high:
         return collapse(np.empty((channels, 0), np.int64), low, falls)

@@ -15,7 +15,7 @@ from hwgen.hw.dot_product import (
     tree_registers,
     weight_bits,
 )
-from hwgen.hw.stream import words
+from hwgen.hw.stream import element, words
 from hwgen.hw.weight_memory import WeightMemory, pack
 
 
@@ -77,7 +77,6 @@ class MacArray(Component):
     def elaborate(self, platform):
         m = Module()
         step = Signal()  # the whole pipeline moves, or stands still
-        m.d.comb += step.eq(self.o.ready | ~self.o.valid)
 
         x, fire, valid, first, last = self._issue(m, step)
         lanes = [x[k] for k in range(self.simd)]
@@ -96,14 +95,21 @@ class MacArray(Component):
         for _ in range(tree_registers(self.simd)):
             valid, first, last = self._delay(m, step, valid, first, last)
 
-        for total, result in zip(sums, self.o.payload, strict=True):
-            with m.If(step & valid):
-                if self.beats == 1:
-                    m.d.sync += result.eq(total)
-                else:
-                    m.d.sync += result.eq(Mux(first, 0, result) + total)
-        with m.If(step):
-            m.d.sync += self.o.valid.eq(valid & last)
+        # A result may wait at the output while the next one accumulates beside it.
+        done = valid & last
+        m.d.comb += step.eq(self.o.ready | ~self.o.valid | ~done)
+        for p, (total, result) in enumerate(zip(sums, self.o.payload, strict=True)):
+            if self.beats > 1:
+                accumulator = Signal(element(self.y_range), name=f"acc_{p}", reset_less=True)
+                total = Mux(first, 0, accumulator) + total
+                with m.If(step & valid):
+                    m.d.sync += accumulator.eq(total)
+            with m.If(step & done):
+                m.d.sync += result.eq(total)
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(step & done):
+            m.d.sync += self.o.valid.eq(1)
         return m
 
     def _issue(self, m: Module, step: Signal):

@@ -31,7 +31,7 @@ def with_depths(design: Design) -> Design:
         consumed, leaves = _actor(stage).run(arrivals)
         departures[stage.node.output] = leaves
         for link, times in zip(inputs, consumed, strict=True):
-            waiting = occupancy(departures[link.value], _released(times, link))
+            waiting = _waiting(departures[link.value], times, link)
             depths[link.consumer, link.index] = waiting
     fitted = tuple(
         _fitted(link, depths.get((link.consumer, link.index), 0)) for link in design.links
@@ -71,13 +71,18 @@ def _sources(design: Design) -> Mapping[str, np.ndarray]:
 
 def _arrivals(departed: np.ndarray, link: Link) -> np.ndarray:
     """When each beat of the consumer is whole: when the last of its elements has departed."""
-    beats = len(departed) * link.lanes_from // link.lanes_to
-    last = (np.arange(1, beats + 1) * link.lanes_to - 1) // link.lanes_from
-    return departed[last] + LINK_LATENCY
+    return departed[_last(link.lanes_to, link.lanes_from, len(departed))] + LINK_LATENCY
 
 
-def _released(consumed: np.ndarray, link: Link) -> np.ndarray:
-    """When each beat of the maker is used up: when the last of its elements is consumed."""
-    beats = len(consumed) * link.lanes_to // link.lanes_from
-    last = (np.arange(1, beats + 1) * link.lanes_from - 1) // link.lanes_to
-    return consumed[last]
+def _waiting(departed: np.ndarray, consumed: np.ndarray, link: Link) -> int:
+    """The greatest number of beats of the link's wider side that wait in it."""
+    if link.lanes_to > link.lanes_from:
+        entered = departed[_last(link.lanes_to, link.lanes_from, len(departed))]
+        return occupancy(entered, consumed)
+    return occupancy(departed, consumed[_last(link.lanes_from, link.lanes_to, len(consumed))])
+
+
+def _last(wanted: int, given: int, count: int) -> np.ndarray:
+    """For beats of ``wanted`` lanes cut from ``count`` of ``given``: the beat that ends each."""
+    beats = count * given // wanted
+    return (np.arange(1, beats + 1) * wanted - 1) // given

@@ -32,7 +32,7 @@ class Link:
     """A stream from the maker of ``value`` to input ``index`` of stage ``consumer``.
 
     ``consumer`` is a node's name, or ``""`` for graph output ``index``. ``depth`` counts the beats
-    that the link can hold: 0 is a wire, 2 a skid buffer.
+    of the wider side that the link can hold: 0 is a wire, 2 a skid buffer.
     """
 
     value: str

@@ -331,6 +331,51 @@ def test_used_values_of_topk() -> None:
     assert "values" in problem.why
 
 
+def test_softmax_ends_a_model() -> None:
+    for op in ("Quant", "MatMul", "MaxPool", "ArgMax"):
+
+        def build(net: Net, op: str = op) -> str:
+            y = net.node("Softmax", dense(net, net.quant("x", 0.25, 4), 6, 4))
+            y = net.node("Mul", y, net.const(2.0))
+            if op == "Quant":
+                return net.quant(y, 0.25, 4)
+            if op == "MatMul":
+                return dense(net, y, 4, 3)
+            if op == "ArgMax":
+                return net.node("ArgMax", y, axis=1)
+            y = net.node("Reshape", y, net.const([1, 1, 4], np.int64))
+            return net.node("MaxPool", y, kernel_shape=[2])
+
+        code, why = one(build)
+        assert (code, "softmax" in why) == ("HW202", True), op
+
+
+def test_integer_arithmetic_is_refused() -> None:
+    net = net_of()
+    y = net.node("Add", "x", net.const(np.full(6, 200), np.uint8))
+    y = dense(net, net.node("Cast", y, to=TensorProto.FLOAT), 6, 3)
+    with pytest.raises(HwgenError) as caught:
+        lift(source_of(net.model({"x": (1, 6)}, [y], kind=TensorProto.UINT8)))
+    assert "uint8" in caught.value.problems[0].why
+
+
+def test_tables_and_tensors_have_limits() -> None:
+    code, why = one(lambda n: n.quant(dense(n, n.quant("x", 2**-12, 16), 6, 300), 2**-13, 24))
+    assert (code, "steps" in why) == ("HW202", True)
+    code, _ = one(
+        lambda n: n.node("Conv", n.quant("x", 1, 4), kernel(n, 2, 2, 2, 2), pads=[1 << 20] * 4),
+        (1, 2, 4, 4),
+    )
+    assert code == "HW106"
+
+
+def test_shapes_that_do_not_fit() -> None:
+    code, why = one(
+        lambda n: n.node("Add", dense(n, n.quant("x", 1, 4), 6, 3), n.const(np.ones(4)))
+    )
+    assert (code, "fit" in why) == ("HW103", True)
+
+
 def test_nothing_to_build() -> None:
     assert one(lambda net: net.quant("x", 0.5, 4))[0] == "HW206"
 
