@@ -82,7 +82,8 @@ CODES: dict[str, Code] = {
     "HW601": Code("tool is missing", TOOL,
         "An external program that this step needs is not installed. `hwgen doctor` lists them."),
     "HW602": Code("tool failed", TOOL, "An external program ended with an error."),
-    "HW603": Code("tool took too long", LIMIT, "An external program was stopped at its time limit."),
+    "HW603": Code("tool took too long", LIMIT,
+        "An external program was stopped at its time limit."),
     "HW900": Code("internal error", BUG,
         "A fault of hwgen. Please report it with the command and the model."),
 }  # fmt: skip

@@ -29,7 +29,7 @@ def _affine(x: np.ndarray, mul: np.ndarray, add: np.ndarray) -> np.ndarray:
 
 def _batchnorm(x: np.ndarray, scale: np.ndarray, bias: np.ndarray, mean: np.ndarray,
                var: np.ndarray, epsilon: np.ndarray) -> np.ndarray:  # fmt: skip
-    factor = _f32(_f32(1) / np.sqrt(_f32(var + epsilon)) * scale)
+    factor = _f32(F32(1) / np.sqrt(_f32(var + epsilon)) * scale)
     return _f32(_f32(x) * factor + _f32(bias - mean * factor))
 
 

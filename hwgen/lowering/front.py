@@ -128,12 +128,13 @@ class Front:
             taps = prod(self.window.kernel)
             vectors = self.x.pixels // taps
             return mac_actor(self._beats(), passes, vectors, delay)
-        walk, places = self.windows().walk, self.pad.places()
-        if self.kind == "serial":
+        generator, places = self.windows(), self.pad.places()
+        walk = generator.walk
+        if isinstance(generator, SlidingWindow):
             turns = np.arange(passes) * self._beats()
             return Windowed(places, walk.frame, walk.bases, walk.span, walk.reads,
-                            self.windows().depth, self._pace(passes), turns, delay)  # fmt: skip
-        # Local time stands still at a window's last word while the array is busy with the one before.
+                            generator.depth, self._pace(passes), turns, delay)  # fmt: skip
+        # Local time stands still at a window's last word while the array is busy.
         starts = self._starts(passes)
         first = np.asarray(walk.bases) + walk.span - walk.groups  # first word that ends window n
         window = np.searchsorted(first, places, side="right") - 1

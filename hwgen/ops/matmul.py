@@ -85,7 +85,9 @@ class MatMulFolded(Lowering):
         return MacArray(x[0].range, op.weight, y.range, pe=folding.pe, simd=folding.simd)
 
 
-def mac_cost(weight: np.ndarray, x: IntRange, folding: Folding, interval: int, latency: int) -> Cost:
+def mac_cost(
+    weight: np.ndarray, x: IntRange, folding: Folding, interval: int, latency: int
+) -> Cost:
     """The cost of a MAC array; its tree's registers are added to ``latency``."""
     pe, simd = folding.pe, folding.simd
     width, bipolar = weight_bits(weight), is_bipolar(weight)

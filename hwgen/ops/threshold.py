@@ -82,7 +82,7 @@ class _Staircase(Lowering):
     def build(self, op: Threshold, folding: Folding, *x: TensorType) -> Staircase:
         return self.circuit(
             x[0].range, op.infer(*x).range, op.thresholds, channels=x[0].channels,
-            lanes=folding.pe, base=op.base, falling=op.falling,
+            lanes=folding.pe, base=op.base, falling=np.asarray(op.falling),
         )  # fmt: skip
 
     def actor(self, op: Threshold, folding: Folding, *x: TensorType) -> Actor:

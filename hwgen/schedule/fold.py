@@ -28,7 +28,7 @@ class Option:
 
     @property
     def size(self) -> float:
-        """Area as one number, for comparison: a block RAM and a DSP weigh like the LUTs they save."""
+        """Area as one number: a block RAM and a DSP weigh like the LUTs they save."""
         return self.cost.lut + 0.3 * self.cost.ff + 150 * self.cost.bram + 100 * self.cost.dsp
 
 

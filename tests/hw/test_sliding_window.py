@@ -96,11 +96,19 @@ def test_interval_is_that_of_the_slower_side(name, bound):
     assert component.interval < sum(bounds.values())  # the two overlap
 
 
-def test_rows_of_a_steady_image_do_not_starve():
-    """Reader-bound, stride 1: after the first window of a frame a word is read in every cycle."""
-    component = SlidingWindow(IntRange(0, 3), (9, 12, 1), 1, (3, 3))
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_rows_of_a_steady_image_do_not_starve(lanes):
+    """Reader-bound: after the first window of a frame a word is read in every cycle."""
+    component = SlidingWindow(IntRange(0, 3), (9, 12, 3), lanes, (3, 3))
     (ends,) = component.frame_ends(1)
-    assert {b - a for a, b in pairwise(ends)} == {9}
+    assert {b - a for a, b in pairwise(ends)} == {27 // lanes}
+
+
+def test_depth_is_a_window_and_the_step_to_the_next_row():
+    row, groups = 20 * 4, 4
+    span, step = 2 * row + 3 * groups, row - 17 * groups
+    assert SlidingWindow(IntRange(0, 3), (9, 20, 4), 1, (3, 3)).depth == span + step
+    assert SlidingWindow(IntRange(0, 3), (9, 20, 4), 4, (3, 3)).depth == 64  # 46, rounded up
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
