@@ -118,7 +118,11 @@ def _lift_node(
         if fold is not None:
             raise call.error(f"{node.op_type} is supported on constants only", HELP_OTHERS)
         raise _unknown(call, node)
-    result = handler(lifter, call)
+    try:
+        result = handler(lifter, call)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        why = f"its inputs or attributes do not fit it: {type(error).__name__}: {error}"
+        raise call.error(why, code="HW103") from error
     return result if isinstance(result, tuple) else (result,)
 
 

@@ -75,16 +75,14 @@ def matmul(lifter: Lifter, call: Call) -> Tensor:
             raise call.error("a constant times a tensor is supported for matrices only")
         flipped = _product(lifter, call, b.layout(np.transpose), a.layout(np.transpose))
         return flipped.layout(np.transpose)
-    assert isinstance(b, Constant)
-    return _product(lifter, call, call.lifted(), b)
+    return _product(lifter, call, call.lifted(), call.weight(1))
 
 
 @handles("Gemm")
 def gemm(lifter: Lifter, call: Call) -> Tensor:
-    b = call.get(1)
-    if not isinstance(b, Constant):
+    if isinstance(call.get(1), Lifted):
         raise call.error(RESIDUAL, RESIDUAL_HELP)
-    x = call.lifted()
+    x, b = call.lifted(), call.weight(1)
     x = x.layout(np.transpose) if call.attrs.get("transA", 0) else x
     y = _product(lifter, call, x, b.layout(np.transpose) if call.attrs.get("transB", 0) else b)
     alpha, beta = (np.float32(call.attrs.get(name, 1.0)) for name in ("alpha", "beta"))
@@ -117,9 +115,7 @@ def _product(lifter: Lifter, call: Call, x: Lifted, weight: Constant) -> Lifted:
 
 @handles("Conv")
 def conv(lifter: Lifter, call: Call) -> Tensor:
-    x, weight = call.lifted(), call.get(1)
-    if not isinstance(weight, Constant):
-        raise call.error("its weight must be a constant")
+    x, weight = call.lifted(), call.weight(1)
     if call.attrs.get("group", 1) != 1:
         raise call.error(f"it has {call.attrs['group']} groups", "use convolutions with one group")
     want = image(call, x)

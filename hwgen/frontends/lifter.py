@@ -67,6 +67,13 @@ class Call:
             raise self.error(f"its {what} must be a constant")
         return x.array
 
+    def weight(self, i: int) -> Constant:
+        """Input ``i`` as a constant with what is known of its codes."""
+        x = self.get(i)
+        if not isinstance(x, Constant):
+            raise self.error(f"its input {i} must be a constant")
+        return x
+
     def lifted(self, i: int = 0, *, integer: bool = False) -> Lifted:
         """Input ``i`` as a tensor of real numbers, or where ``integer`` allows it, of others."""
         x = self.get(i)

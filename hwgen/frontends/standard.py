@@ -131,10 +131,8 @@ def _operands(lifter: Lifter, call: Call) -> tuple[Lifted, np.ndarray, bool]:
     if isinstance(first, Lifted) and isinstance(second, Lifted):
         raise call.error(RESIDUAL, RESIDUAL_HELP)
     swapped = isinstance(first, Constant)
-    constant = first if isinstance(first, Constant) else second
-    x = call.lifted(1 if swapped else 0)
-    assert isinstance(constant, Constant)
-    x, (c,) = lifter.constants(x, constant.array.astype(np.float32))
+    x, c = call.lifted(int(swapped)), call.constant(int(not swapped), "other input")
+    x, (c,) = lifter.constants(x, c.astype(np.float32))
     return x, c, swapped
 
 

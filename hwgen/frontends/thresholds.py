@@ -81,7 +81,7 @@ def tabulate(starts: np.ndarray, values: np.ndarray) -> Threshold:
     ``starts`` ``(K+1, C)`` does not fall; ``values`` ``(K, C)``. Raises NotMonotoneError.
     """
     reached = starts[:-1] < starts[1:]
-    low, high = values[reached].min(), values[reached].max()
+    low, high = int(values[reached].min()), int(values[reached].max())
     # An interval without integers takes its neighbour's value, which changes nothing.
     values = np.clip(values, low, high)
     steps = np.diff(values, axis=0)

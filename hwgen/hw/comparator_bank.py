@@ -14,8 +14,8 @@ from hwgen.hw.weight_memory import WeightMemory, pack
 class ComparatorBank(Staircase):
     """All thresholds of a channel compared at once; the table is one memory of all lanes."""
 
-    @property
-    def depth(self) -> int:
+    @staticmethod
+    def depth_of(steps: int) -> int:
         return 2
 
     def elaborate(self, platform):

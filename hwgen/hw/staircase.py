@@ -43,10 +43,14 @@ class Staircase(Component):
         self.falling = np.zeros(len(thresholds), int) if falling is None else np.asarray(falling)
         super().__init__({"i": In(words(lanes, x_range)), "o": Out(words(lanes, y_range))})
 
+    @staticmethod
+    def depth_of(steps: int) -> int:
+        """Cycles from a beat in to the same beat out, for ``steps`` thresholds per channel."""
+        raise NotImplementedError
+
     @property
     def depth(self) -> int:
-        """Cycles from a beat in to the same beat out."""
-        raise NotImplementedError
+        return self.depth_of(self.steps)
 
     @property
     def steps(self) -> int:

@@ -18,14 +18,14 @@ class ThresholdSearch(Staircase):
     ``depth = 1 + ceil(log2(J + 1))``.
     """
 
+    @staticmethod
+    def depth_of(steps: int) -> int:
+        return max(steps.bit_length(), 1) + 1
+
     @property
     def bits(self) -> int:
         """Bits of the count: stages of the search."""
         return max(self.steps.bit_length(), 1)
-
-    @property
-    def depth(self) -> int:
-        return self.bits + 1
 
     def tables(self) -> list[np.ndarray]:
         """For each stage the thresholds ``(rows, 2^stage)`` that its comparators may meet.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import gcd, prod
 
 import numpy as np
 from amaranth.lib.wiring import Component
 
+from hwgen.core.intrange import IntRange
 from hwgen.core.window import Window
 from hwgen.hw.pad import Pad
 from hwgen.hw.parallel_window import ParallelWindow
@@ -64,31 +66,24 @@ class Front:
         if not any(self.window.padding):
             return self.x
         shape = (*self.window.padded_shape(self.x.shape), self.x.channels)
-        return TensorType(shape, self.pad.output_range)
+        return TensorType(shape, self.x.range | IntRange(self.pad_value, self.pad_value))
 
     @property
-    def pad(self) -> Pad:
-        shape = self.x.shape
-        assert len(shape) == 3
-        return Pad(self.x.range, shape, self.lanes, self.window.padding, self.pad_value)
-
-    def windows(self) -> SlidingWindow | ParallelWindow:
-        """The window generator of the serial and the parallel kind."""
-        kind = SlidingWindow if self.kind == "serial" else ParallelWindow
-        shape = self.padded.shape
-        assert len(shape) == 3
-        return kind(
-            self.padded.range, shape, self.lanes,
-            self.window.kernel, self.window.stride, self.window.dilation,
-        )  # fmt: skip
+    def timing(self) -> tuple[Pad, SlidingWindow | ParallelWindow]:
+        """Padding and windows of the same words, holding one bit: cycles depend on no more."""
+        words = (*self.x.shape[:2], self.x.channels // self.lanes)
+        return _generators(IntRange(0, 1), words, 1, self.window, 0, self.kind)
 
     def parts(self) -> dict[str, Component]:
         """The components, by name, in the order in which data passes them."""
         parts: dict[str, Component] = {}
-        if any(self.window.padding):
-            parts["pad"] = self.pad
         if self.kind != "direct":
-            parts["window"] = self.windows()
+            make = _generators.__wrapped__  # components are used once: none from the cache
+            pad, windows = make(
+                self.x.range, self.x.shape, self.lanes, self.window, self.pad_value, self.kind
+            )
+            parts = {"pad": pad} if any(self.window.padding) else {}
+            parts["window"] = windows
         if self.gather > 1:
             parts["gather"] = WidthConverter(self.padded.range, self.lanes, self.simd)
         return parts
@@ -117,7 +112,7 @@ class Front:
     def _starts(self, passes: int) -> np.ndarray:
         """Cycles of the last word of each window, with a parallel generator: its distance to the
         next window, or the time that the array needs, whichever is longer."""
-        walk = self.windows().walk
+        walk = self.timing[1].walk
         gaps = np.diff([*walk.bases, walk.frame + walk.bases[0]])
         steps = np.maximum(gaps, passes * self._beats())
         return np.concatenate([[0], np.cumsum(steps)])
@@ -128,8 +123,8 @@ class Front:
             taps = prod(self.window.kernel)
             vectors = self.x.pixels // taps
             return mac_actor(self._beats(), passes, vectors, delay)
-        generator, places = self.windows(), self.pad.places()
-        walk = generator.walk
+        pad, generator = self.timing
+        places, walk = pad.places(), generator.walk
         if isinstance(generator, SlidingWindow):
             turns = np.arange(passes) * self._beats()
             return Windowed(places, walk.frame, walk.bases, walk.span, walk.reads,
@@ -144,16 +139,15 @@ class Front:
         takes = np.where(before, places, starts[window] + places - first[window] + origin)
         turns = np.arange(1, passes + 1) * self._beats() - 1
         gives = (starts[:-1, None] + origin + turns).ravel()
-        return Rigid((takes,), gives, int(starts[-1]), delay, head=self.pad.border_before)
+        return Rigid((takes,), gives, int(starts[-1]), delay, head=pad.border_before)
 
     def cycles(self, passes: int) -> tuple[int, int]:
         """(interval, latency) up to the MAC array's last input, for ``passes`` over each window."""
         if self.kind == "direct":
             interval = passes * self.x.size // self.simd
             return interval, interval - 1
-        generator = self.windows()
-        walk = generator.walk
-        head = self.pad.border_before
+        pad, generator = self.timing
+        walk, head = generator.walk, pad.border_before
         replay = (passes - 1) * self._beats()
         if isinstance(generator, SlidingWindow):
             interval, last = generator.paced(self._pace(passes))
@@ -166,11 +160,25 @@ class Front:
         if self.kind == "direct":
             return 0, 0, 0.0
         bits = self.lanes * self.padded.range.width
-        walk = self.windows().walk
-        if self.kind == "serial":
-            lut, bram = ram_cost(bits, self.windows().depth)  # type: ignore[union-attr]
+        _, generator = self.timing
+        walk = generator.walk
+        if isinstance(generator, SlidingWindow):
+            lut, bram = ram_cost(bits, generator.depth)
             return lut + 60, 30 + (self.gather - 1) * bits, bram
         lines = walk.kernel[0] - 1
         lut, bram = ram_cost(bits * lines, walk.row * walk.dilation[0]) if lines else (0, 0.0)
         columns = (walk.kernel[1] - 1) * walk.dilation[1] * walk.groups + 1
         return lut + 25, 20 + bits * walk.kernel[0] * columns, bram
+
+
+@lru_cache(maxsize=4096)
+def _generators(range_: IntRange, shape: tuple[int, ...], lanes: int, window: Window,
+                pad_value: int, kind: str) -> tuple[Pad, SlidingWindow | ParallelWindow]:  # fmt: skip
+    """Padding, and the window generator of the serial or the parallel kind."""
+    height, width, channels = shape
+    pad = Pad(range_, (height, width, channels), lanes, window.padding, pad_value)
+    generator = SlidingWindow if kind == "serial" else ParallelWindow
+    padded = (*window.padded_shape(shape), channels)
+    return pad, generator(
+        pad.output_range, padded, lanes, window.kernel, window.stride, window.dilation
+    )

@@ -86,12 +86,12 @@ class _Staircase(Lowering):
         )  # fmt: skip
 
     def actor(self, op: Threshold, folding: Folding, *x: TensorType) -> Actor:
-        return streaming(x[0].size // folding.pe, self.build(op, folding, *x).depth)
+        return streaming(x[0].size // folding.pe, self.circuit.depth_of(op.steps))
 
     def cycles(self, op: Threshold, folding: Folding, *x: TensorType) -> tuple[int, int]:
         """(interval, latency): one beat per cycle through the circuit's depth."""
         beats = x[0].size // folding.pe
-        return beats, beats - 1 + self.build(op, folding, *x).depth
+        return beats, beats - 1 + self.circuit.depth_of(op.steps)
 
 
 class ThresholdComparators(_Staircase):
