@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-import hwgen
+from hwgen import api
 
 DOMAIN = "qonnx.custom_op.general"
 CONVOLUTIONS = ((3, 64), (64, 64), "pool", (64, 128), (128, 128), "pool", (128, 256), (256, 256))
@@ -99,12 +99,12 @@ def main() -> None:
         model = options.out / f"cnv_w{bits}a{bits}.onnx"
         model.write_bytes(cnv(bits).SerializeToString())
         start = time.perf_counter()
-        built = hwgen.build(
+        built = api.build(
             model, options.out / model.stem, fps=options.fps, clock_mhz=options.clock_mhz,
             frames=options.frames,
         )  # fmt: skip
         built_s = time.perf_counter() - start
-        result = hwgen.simulate(built.folder)
+        result = api.simulate(built.folder)
         row = {
             "network": model.stem, "frames": result["frames"], "mismatches": result["mismatches"],
             "interval": result["interval"], "predicted": built.manifest["interval"],

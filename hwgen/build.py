@@ -6,7 +6,8 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import numpy as np
 
 import hwgen
 from hwgen.config import BuildConfig
-from hwgen.core.errors import Diagnostics
+from hwgen.core.errors import Diagnostics, HwgenError, fail
 from hwgen.core.names import identifier
 from hwgen.core.output import output_folder
+from hwgen.core.resources import resource
 from hwgen.emit.core import DataflowCore
 from hwgen.emit.manifest import EdgeInfo, Manifest, PortInfo, StageInfo, read_manifest
 from hwgen.emit.templates import sim_files
@@ -59,8 +61,26 @@ class Build:
 
 
 def load_build(folder: str | Path) -> Build:
-    """The build in ``folder``. Raises HW113 where there is none."""
-    return Build(Path(folder), read_manifest(Path(folder)))
+    """The build in ``folder``. Raises HW113 where there is none, or a part of it is missing."""
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    try:
+        Manifest(**{field.name: manifest[field.name] for field in fields(Manifest)})
+        for port in (*manifest["inputs"], *manifest["outputs"]):
+            PortInfo(**port)
+        for stage in manifest["stages"]:
+            StageInfo(**stage)
+            EdgeInfo(**stage["output"])
+    except (KeyError, TypeError) as error:
+        fail("HW113", where=str(folder / "manifest.json"), why=f"it is damaged: {error}",
+             help="build the model again")  # fmt: skip
+    needed = (f"rtl/{manifest['top']}.v", "sim/run.py", "sim/vectors.npz", "graph/graph.json",
+              "graph/arrays.npz", "model/model.onnx")  # fmt: skip
+    for path in needed:
+        if not (folder / path).is_file():
+            fail("HW113", where=str(folder / path), why="the file is missing",
+                 help="build the model again")  # fmt: skip
+    return Build(folder, manifest)
 
 
 def build(config: BuildConfig, progress: Progress = lambda step: None) -> Build:
@@ -77,6 +97,7 @@ def build(config: BuildConfig, progress: Progress = lambda step: None) -> Build:
     progress("lifting to integers")
     graph = run_passes(lift(source))
     check_widths(graph, config)
+    frames = _frames(graph, config)
 
     progress("scheduling")
     design = schedule(
@@ -87,7 +108,6 @@ def build(config: BuildConfig, progress: Progress = lambda step: None) -> Build:
         progress("writing Verilog")
         manifest = _write_hardware(folder, design, key)
         progress("computing expected integers")
-        frames = _frames(graph, config)
         write_vectors(folder, graph, frames, config.frames, config.seed)
         progress("writing handoff and report")
         write_handoff(folder, manifest)
@@ -102,6 +122,7 @@ def check_widths(graph: Graph, config: BuildConfig) -> None:
     The first layer's input and the last layer's output may be wider, as is usual.
     """
     problems, found = Diagnostics(), widths(graph)
+    inner = found[1:] or found
     for place, (node, wbits, abits) in enumerate(found):
         where = f"node `{' + '.join(node.origin) or node.name}`"
         if config.wbits is not None and wbits > config.wbits:
@@ -112,7 +133,7 @@ def check_widths(graph: Graph, config: BuildConfig) -> None:
                          f"{config.abits}", help=f"build with --abits {abits}, or quantize anew")  # fmt: skip
     for option, asked, widest in (
         ("--wbits", config.wbits, max((w for _, w, _ in found), default=0)),
-        ("--abits", config.abits, max((a for _, _, a in found), default=0)),
+        ("--abits", config.abits, max((a for _, _, a in inner), default=0)),
     ):
         if asked is not None and found and widest < asked:
             problems.add("HW205", where=option, why=f"the widest layer has {widest} bits, not "
@@ -181,6 +202,9 @@ def _frames(graph: Graph, config: BuildConfig) -> dict[str, np.ndarray] | None:
     """The user's frames as integers, or None for random ones."""
     if config.frames_file is None:
         return None
+    if len(graph.inputs) > 1:
+        fail("HW112", where=str(config.frames_file), why=f"the model has {len(graph.inputs)} inputs",
+             help="leave --frames-file out: random frames are made for each input")  # fmt: skip
     (port,) = graph.inputs
     frames = load_frames(config.frames_file, port)[: config.frames]
     return {port.value: port.to_edge(frames, graph.type(port.value))}
@@ -188,12 +212,13 @@ def _frames(graph: Graph, config: BuildConfig) -> dict[str, np.ndarray] | None:
 
 def _key(source: Source, config: BuildConfig) -> str:
     """A digest of everything that decides the bytes of a build, hwgen's own sources included."""
-    digest = hashlib.sha256()
-    digest.update(source.sha256.encode())
+    digest = hashlib.sha256(source.sha256.encode())
     digest.update(json.dumps(config.fingerprint(), sort_keys=True).encode())
-    given = [p for p in (config.frames_file, Path(config.folding)) if p and p.is_file()]
+    digest.update(" ".join(version(tool) for tool in ("amaranth", "numpy", "pyosys")).encode())
+    given = [p for p in (config.frames_file, config.folding_file) if p is not None and p.is_file()]
     package = sorted(Path(__file__).parent.rglob("*.py"))
-    for path in [*given, *package]:
+    templates = sorted(p for p in resource("rtl_templates").rglob("*") if p.is_file())
+    for path in [*given, *package, *templates]:
         digest.update(path.read_bytes())
     for content in sim_files().values():
         digest.update(content.encode())
@@ -201,11 +226,11 @@ def _key(source: Source, config: BuildConfig) -> str:
 
 
 def _present(out: Path, key: str) -> Build | None:
-    """The build in ``out`` if it has this key."""
+    """The build in ``out`` if it is whole and has this key."""
     if out.is_symlink() or not (out / "manifest.json").is_file():
         return None
     try:
-        manifest = read_manifest(out)
-    except hwgen.HwgenError:
+        found = load_build(out)
+    except HwgenError:
         return None
-    return Build(out, manifest, reused=True) if manifest.get("key") == key else None
+    return replace(found, reused=True) if found.manifest.get("key") == key else None

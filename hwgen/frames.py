@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from hwgen.core.errors import fail
 from hwgen.ir.graph import Port
+
+# What NumPy raises for a file that is none of its own, cut short, or made to mislead.
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 def load_frames(path: Path, port: Port) -> np.ndarray:
@@ -21,15 +26,23 @@ def load_frames(path: Path, port: Port) -> np.ndarray:
 def read_array(path: Path) -> np.ndarray:
     """The array of an ``.npy`` file, or array ``x`` of an ``.npz`` file. Raises HW101, HW112."""
     if not path.is_file():
-        fail("HW101", where=str(path), why="no such file", help="give an .npy file of frames")
+        why = "it is no regular file" if path.exists() else "no such file"
+        fail("HW101", where=str(path), why=why, help="give an .npy file of frames")
     try:
         content = np.load(path, allow_pickle=False)
-        array = content if isinstance(content, np.ndarray) else content["x"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        fail("HW112", where=str(path), why=f"not an array of numbers: {error}",
-             help="save frames with numpy.save")  # fmt: skip
+        if isinstance(content, np.ndarray):
+            array = content
+        else:
+            with content:
+                if "x" not in content.files:
+                    raise KeyError(f"it has no array x, only {', '.join(content.files) or 'none'}")
+                array = content["x"]
+    except _DAMAGED as error:
+        fail("HW112", where=str(path), why=f"not an array of numbers: {_words(error)}",
+             help="save the frames with numpy.save, or with numpy.savez as array x")  # fmt: skip
     if array.dtype.kind not in "fiub":
-        fail("HW112", where=str(path), why=f"its elements are {array.dtype}, not numbers")
+        fail("HW112", where=str(path), why=f"its elements are {array.dtype}, not numbers",
+             help="save the frames as float32 or as integers")  # fmt: skip
     return array
 
 
@@ -38,15 +51,24 @@ def fit_frames(array: np.ndarray, port: Port, where: str = "input") -> np.ndarra
     shape = port.index.shape
     if array.shape == shape:
         array = array[None]
-    if array.shape[1:] != shape or not len(array):
+    if array.shape[1:] != shape or not array.size:
+        wanted = ", ".join(map(str, ("N", *shape)))
         fail("HW112", where=where, why=f"its shape is {array.shape}",
-             help=f"give {('N', *shape)}, one frame after another".replace("'", ""))  # fmt: skip
+             help=f"give ({wanted}), one frame after another")  # fmt: skip
+    kind = np.dtype(port.dtype)
+    limits = np.iinfo(kind) if kind.kind in "iu" else np.finfo(kind)
     if not np.isfinite(array).all():
         fail("HW112", where=where, why="it holds NaN or infinity", help="give finite numbers")
-    kind = np.dtype(port.dtype)
-    if kind.kind in "iu" and array.size:
-        limits = np.iinfo(kind)
-        if array.min() < limits.min or array.max() > limits.max or (array != np.rint(array)).any():
-            fail("HW112", where=where, why=f"its values are not all {kind}",
-                 help=f"give integers in {limits.min}..{limits.max}")  # fmt: skip
+    if array.min() < limits.min or array.max() > limits.max:
+        fail("HW112", where=where, why=f"its values {array.min()}..{array.max()} are not all {kind}",
+             help=f"give numbers in {limits.min}..{limits.max}")  # fmt: skip
+    if kind.kind in "iu" and (array != np.rint(array)).any():
+        fail("HW112", where=where, why="its values are not all whole",
+             help=f"the model's input is {kind}: give integers")  # fmt: skip
     return array.astype(kind)
+
+
+def _words(error: BaseException) -> str:
+    """The first line of what an error says; a KeyError would show its message in quotes."""
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    return next((line for line in text.splitlines() if line.strip()), type(error).__name__)

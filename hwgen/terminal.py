@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from hwgen.core.codes import CODES
-from hwgen.core.errors import HwgenError
+from hwgen.core.codes import BUG, INTERRUPTED
+from hwgen.core.errors import HwgenError, Problem
 
 Rows = tuple[Sequence[str], Sequence[Sequence[str]]]
 
@@ -22,45 +21,56 @@ class Terminal:
 
     def __init__(self, *, json: bool) -> None:
         self._json = json
-        self._out = Console(soft_wrap=True, highlight=False, markup=False)
-        self._err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a character that it cannot encode is escaped
+                stream.reconfigure(errors="backslashreplace")
+        self._err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
         self._start = time.monotonic()
 
     def progress(self, step: str) -> None:
         """Say what happens now, with the seconds since the start."""
         self._err.print(f"[{time.monotonic() - self._start:5.1f}s] {step}", style="dim")
 
-    def note(self, text: str) -> None:
-        self._err.print(text)
-
     def result(self, data: dict[str, Any], text: str = "", table: Rows | None = None) -> None:
         """The outcome: ``data`` for machines, or ``table`` and ``text`` for people."""
         if self._json:
             sys.stdout.write(json.dumps(data, default=str) + "\n")
-            return
-        if table:
-            head, rows = table
-            drawn = Table(*head, box=None, header_style="bold", pad_edge=False)
-            for row in rows:
-                drawn.add_row(*row)
-            self._out.print(drawn)
-        if text:
-            self._out.print(text)
+        else:
+            parts = [*([aligned(*table)] if table else []), *([text] if text else [])]
+            sys.stdout.write("\n".join(parts) + "\n")
+        sys.stdout.flush()
 
     def error(self, error: HwgenError) -> None:
-        if self._json:
-            problems = [problem.as_dict() for problem in error.problems]
-            sys.stdout.write(json.dumps({"errors": problems, "exit": error.exit_code}) + "\n")
-            return
-        for problem in error.problems:
-            self._err.print(str(problem))
+        """Every problem: on standard error in words, or as the JSON object."""
+        self._errors(error.problems, error.exit_code)
 
     def bug(self, error: Exception) -> None:
         """A fault of ours, in one line; ``--debug`` shows where."""
-        text = f"{type(error).__name__}: {error}"
+        why = f"{type(error).__name__}: {error}"
+        help_ = "run again with --debug and report what it prints"
+        self._errors((Problem("HW900", where="hwgen", why=why, help=help_),), BUG)
+
+    def interrupted(self) -> None:
+        """The user ended the command."""
         if self._json:
-            problem = {"code": "HW900", "title": CODES["HW900"].title, "why": text}
-            sys.stdout.write(json.dumps({"errors": [problem], "exit": 70}) + "\n")
+            self._errors((), INTERRUPTED)
+        else:
+            self._err.print("interrupted")
+
+    def _errors(self, problems: Sequence[Problem], code: int) -> None:
+        if self._json:
+            errors = [problem.as_dict() for problem in problems]
+            self.result({"errors": errors, "exit": code})
             return
-        self._err.print(f"error[HW900]: {CODES['HW900'].title}\n   = why: {text}\n"
-                        "   = help: run again with --debug and report what it prints")  # fmt: skip
+        for problem in problems:
+            self._err.print(str(problem))
+
+
+def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as lines whose columns are as wide as their longest cell."""
+    lines = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

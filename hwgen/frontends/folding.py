@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from onnx import TensorProto, helper
 
-from hwgen.frontends.lifter import Call
+from hwgen.frontends.call import Call
 
 
 def _ints(call: Call, i: int, attr: str) -> tuple[int, ...] | None:
@@ -29,14 +29,16 @@ def _constant(call: Call) -> np.ndarray:
 
 def _shape(call: Call) -> np.ndarray:
     x = call.inputs[0]
-    assert x is not None
+    if x is None:
+        raise call.error("it has no input", code="HW103")
     return np.array(x.shape, np.int64)[call.attrs.get("start", 0) : call.attrs.get("end")]
 
 
 def _slice(call: Call) -> np.ndarray:
     x = call.constant(0, "data")
     starts, ends = _ints(call, 1, "starts"), _ints(call, 2, "ends")
-    assert starts is not None and ends is not None
+    if starts is None or ends is None:
+        raise call.error("it has no starts or no ends", code="HW103")
     axes = _ints(call, 3, "axes") or tuple(range(len(starts)))
     steps = _ints(call, 4, "steps") or (1,) * len(starts)
     cut = [slice(None)] * x.ndim

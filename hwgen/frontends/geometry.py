@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hwgen.core.window import Window
+from hwgen.frontends.call import Call
 from hwgen.frontends.lifted import Lifted
-from hwgen.frontends.lifter import Call
 
 
 def image(call: Call, x: Lifted) -> np.ndarray:

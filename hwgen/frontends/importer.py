@@ -13,11 +13,13 @@ import hwgen.frontends.standard
 import hwgen.frontends.tails  # noqa: F401  (handlers register themselves on import)
 from hwgen.core.errors import Diagnostics, HwgenError, fail
 from hwgen.core.intrange import IntRange
+from hwgen.frontends.call import HANDLERS, Call
 from hwgen.frontends.folding import FOLD, OF_SHAPE
 from hwgen.frontends.lifted import Constant, Feed, Lifted, Tensor
-from hwgen.frontends.lifter import HANDLERS, Call, Lifter
+from hwgen.frontends.lifter import Lifter
 from hwgen.frontends.limits import DEFAULT
-from hwgen.frontends.read import QONNX, STANDARD, Source, attributes, label, output_shape
+from hwgen.frontends.read import STANDARD, Source, output_shape
+from hwgen.frontends.tensors import QONNX, attributes, label
 from hwgen.ir.graph import Graph, GraphBuilder, Node, Port
 from hwgen.ir.verify import verify
 from hwgen.ops import Conv, MatMul

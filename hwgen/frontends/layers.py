@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from hwgen.frontends.call import Call, handles
 from hwgen.frontends.geometry import image, tensor_of_image, window_of
 from hwgen.frontends.lifted import LARGEST_WEIGHT, Constant, Lifted, Tensor, affine_of
-from hwgen.frontends.lifter import RECODINGS, Call, Lifter, handles
+from hwgen.frontends.lifter import RECODINGS, Lifter
 from hwgen.frontends.standard import RESIDUAL, RESIDUAL_HELP
 from hwgen.ir.chain import Chain
 from hwgen.ops import Conv, MatMul

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from hwgen.core.errors import HwgenError, Problem
 from hwgen.core.intrange import IntRange
+from hwgen.frontends.call import Call
 from hwgen.frontends.lifted import (
-    Constant,
     Feed,
     Lifted,
-    Tensor,
     affine_of,
     rechannel,
     shrink,
@@ -41,63 +39,6 @@ RECODINGS = range(1, 9)  # by how much codes may be stretched so that zero gets 
 SMALL = 1 << 12  # largest range over which a function between two grids is tabulated
 
 
-@dataclass(frozen=True, eq=False)
-class Call:
-    """One node of the source with its inputs resolved. ``op`` is the ONNX operator."""
-
-    op: str
-    name: str
-    where: str
-    inputs: tuple[Tensor | None, ...]
-    attrs: dict[str, Any]
-    opset: int
-    needed: tuple[bool, ...] = (True,)
-
-    def error(self, why: str, help: str = "", code: str = "HW202") -> HwgenError:  # noqa: A002
-        """What to raise where this node cannot be lifted."""
-        return HwgenError(Problem(code, self.where, why, help))
-
-    def get(self, i: int) -> Tensor | None:
-        return self.inputs[i] if i < len(self.inputs) else None
-
-    def constant(self, i: int, what: str) -> np.ndarray:
-        """Input ``i`` as an array; a tensor that depends on the model's input is refused."""
-        x = self.get(i)
-        if not isinstance(x, Constant):
-            raise self.error(f"its {what} must be a constant")
-        return x.array
-
-    def weight(self, i: int) -> Constant:
-        """Input ``i`` as a constant with what is known of its codes."""
-        x = self.get(i)
-        if not isinstance(x, Constant):
-            raise self.error(f"its input {i} must be a constant")
-        return x
-
-    def lifted(self, i: int = 0, *, integer: bool = False) -> Lifted:
-        """Input ``i`` as a tensor of real numbers, or where ``integer`` allows it, of others."""
-        x = self.get(i)
-        if not isinstance(x, Lifted):
-            raise self.error(f"its input {i} must depend on the model's input")
-        if x.dtype != "float32" and not integer:
-            raise self.error(f"its input is {x.dtype}", "cast it to float32 first")
-        return x
-
-
-Handler = Callable[["Lifter", Call], "Tensor | tuple[Tensor | None, ...]"]
-HANDLERS: dict[str, Handler] = {}
-
-
-def handles(*ops: str) -> Callable[[Handler], Handler]:
-    """Register the decorated function as the handler of ONNX operators."""
-
-    def register(handler: Handler) -> Handler:
-        HANDLERS.update(dict.fromkeys(ops, handler))
-        return handler
-
-    return register
-
-
 @dataclass
 class Lifter:
     """Handlers build through this: every edge of the graph is made by one of its methods."""
@@ -113,6 +54,17 @@ class Lifter:
     def edge_range(self, x: Lifted) -> IntRange | None:
         """The integers of the edge; None where the tensor is still the model's real input."""
         return x.edge.range if isinstance(x.edge, Feed) else self.builder.type(x.edge).range
+
+    def integers(self, x: Lifted) -> IntRange:
+        """The range of the edge; a tensor that is still the real input is refused: HW203."""
+        range_ = self.edge_range(x)
+        if range_ is None:
+            raise self.call.error(
+                "the model's input reaches it as real numbers",
+                "put a quantizer on the input, or state its fixed-point format",
+                "HW203",
+            )
+        return range_
 
     def emit(self, op: Op, *values: str, origin: Iterable[str] = (), name: str = "") -> str:
         """Add a node named after the current source node, or ``name``."""
@@ -193,12 +145,7 @@ class Lifter:
         """Make the graph input of a feed, laid out as ``want``."""
         feed = x.edge
         assert isinstance(feed, Feed)
-        if feed.range is None:
-            raise self.call.error(
-                "the model's input reaches it as real numbers",
-                "put a quantizer on the input, or state its fixed-point format",
-                "HW203",
-            )
+        range_ = self.integers(x)
         inverse = np.empty(want.size, np.int64)
         inverse[want.ravel()] = np.arange(want.size)
         feed.value, feed.order = self.builder.fresh(feed.name), want
@@ -208,7 +155,7 @@ class Lifter:
             inverse.reshape(feed.shape[1:] if batched else feed.shape),
             rechannel(feed.chain, want), feed.dtype,
         )  # fmt: skip
-        self.builder.input(TensorType(want.shape, feed.range), port)
+        self.builder.input(TensorType(want.shape, range_), port)
         return self.settled(x)
 
     def pixels(self, x: Lifted, axis: int) -> tuple[Lifted, np.ndarray]:
@@ -309,12 +256,12 @@ class Lifter:
         Threshold. Values on no grid are refused: HW203.
         """
         self.pointwise(x)
+        range_ = self.integers(x)
         if affine_of(x.chain) is not None:
             return x
-        range_ = self.edge_range(x)
         known = affine_of(Chain(x.chain.steps[:1]))
         m, a = known if known is not None else (np.float64(1), np.float64(0))
-        if range_ is not None and range_.size <= SMALL and (m != 0).all():
+        if range_.size <= SMALL and (m != 0).all():
             q = np.arange(range_.lo, range_.hi + 1)[:, None]
             width = self.edge_shape(x)[-1]
             y = np.broadcast_to(x.chain(np.broadcast_to(q, (len(q), width))), (len(q), width))
@@ -368,10 +315,7 @@ class Lifter:
         A chain that does both is refused: HW204.
         """
         self.pointwise(x)
-        range_, width = self.edge_range(x), self.edge_shape(x)[-1]
-        if range_ is None:
-            raise self.call.error("the model's input reaches it as real numbers",
-                             "put a quantizer on the input", "HW203")  # fmt: skip
+        range_, width = self.integers(x), self.edge_shape(x)[-1]
         q = sample(range_)[:, None]
         y = np.broadcast_to(x.chain(np.broadcast_to(q, (len(q), width))), (len(q), width))
         steps = np.diff(y, axis=0)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from hwgen.core.intrange import IntRange
+from hwgen.frontends.call import Call, handles
 from hwgen.frontends.lifted import Constant, Tensor
-from hwgen.frontends.lifter import Call, Lifter, handles
-from hwgen.frontends.read import check_scale
+from hwgen.frontends.lifter import Lifter
+from hwgen.frontends.tensors import check_scale
 from hwgen.ir.chain import Chain
 
 ROUNDINGS = ("ROUND", "HALF_EVEN", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN")

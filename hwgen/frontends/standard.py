@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 from onnx import TensorProto
 
+from hwgen.frontends.call import Call, handles
 from hwgen.frontends.lifted import Constant, Lifted, Tensor
-from hwgen.frontends.lifter import Call, Lifter, handles
+from hwgen.frontends.lifter import Lifter
 
 RESIDUAL = "both its inputs depend on the model's input"
 RESIDUAL_HELP = "branches cannot be joined yet: use a network without residual connections"
@@ -83,6 +84,8 @@ def unsqueeze(_: Lifter, call: Call) -> Tensor:
     x = _data(call)
     count = len(call.attrs.get("axes", ())) or np.size(call.constant(1, "axes"))
     axes = _axes(call, len(x.shape) + count) or []
+    if len(set(axes)) != count:
+        raise call.error(f"axes {axes} name one twice", code="HW103")
     sizes = iter(x.shape)
     rank = len(x.shape) + len(axes)
     return _reshaped(call, x, tuple(1 if axis in axes else next(sizes) for axis in range(rank)))

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from hwgen.core.window import Window
+from hwgen.frontends.call import Call, handles
 from hwgen.frontends.geometry import image, tensor_of_image, window_of
 from hwgen.frontends.lifted import Feed, Lifted, Tensor
-from hwgen.frontends.lifter import RECODINGS, Call, Lifter, handles
+from hwgen.frontends.lifter import RECODINGS, Lifter
 from hwgen.frontends.thresholds import ENUMERATE, sample
 from hwgen.ir.chain import Chain
 from hwgen.ops import Conv, MatMul, MaxPool, TopK
@@ -107,10 +108,7 @@ def _ordered(lifter: Lifter, call: Call, x: Lifted) -> Lifted:
             "the scale or bias before it differs between channels: integers do not order them",
             "end the model at the logits",
         )
-    range_ = lifter.edge_range(x)
-    if range_ is None:
-        raise call.error("the model's input reaches it as real numbers",
-                    "put a quantizer on the input", "HW203")  # fmt: skip
+    range_ = lifter.integers(x)
     every = range_.size <= ENUMERATE
     q = np.arange(range_.lo, range_.hi + 1) if every else sample(range_)
     steps = np.diff(x.chain(q[:, None])[:, 0])
@@ -164,7 +162,6 @@ def softmax(lifter: Lifter, call: Call) -> Tensor:
     shape = x.shape
     if call.opset < 13:  # older opsets flatten everything from the axis on
         x, axis = x.layout(lambda i: i.reshape(math.prod(shape[:axis]), -1)), 1
-    if isinstance(x.edge, Feed) and x.edge.range is None:
-        raise call.error("the model's input reaches it as real numbers", code="HW203")
+    lifter.integers(x)
     x, _ = lifter.pixels(x, axis)
     return x.layout(lambda i: i.reshape(shape)).then(call.name, "softmax")

@@ -14,7 +14,7 @@ from hwgen.core.intrange import IntRange
 from hwgen.ir.chain import Chain
 from hwgen.ops import Threshold
 
-LARGEST = 1 << 22  # entries of a table
+LARGEST = 1 << 20  # entries of a table
 ENUMERATE = 1 << 20  # integers times channels up to which every single one is evaluated
 SAMPLES = 1 << 12
 _CHUNK = 1 << 17
@@ -109,9 +109,9 @@ def collapse(table: np.ndarray, base: int, falls: np.ndarray) -> Threshold:
 
 def is_identity(op: Threshold, range_: IntRange) -> bool:
     """Whether every integer of the range is its own image."""
-    x = np.arange(range_.lo, range_.hi + 1)[:, None]
     if op.steps != range_.size - 1:
         return False
+    x = np.arange(range_.lo, range_.hi + 1)[:, None]
     wide = np.broadcast_to(x, (range_.size, len(op.thresholds)))
     return bool((op.reference(wide) == wide).all())
 

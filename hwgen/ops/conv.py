@@ -23,10 +23,11 @@ from hwgen.ops.matmul import accumulator_range, mac_cost
 
 @dataclass(frozen=True, eq=False)
 class Conv(Op):
-    """Cross-correlation, ``weight`` int64 ``(KH, KW, CI, CO)``, of an ``(H, W, CI)`` image.
+    """Cross-correlation, ``weight`` int64 ``(KH, KW, CI / groups, CO)``, of an ``(H, W, CI)`` image.
 
     ``padding`` is (top, left, bottom, right), filled with ``pad_value``; one-dimensional
-    convolutions have H = KH = 1.
+    convolutions have H = KH = 1. Channels fall into ``groups`` equal runs: those of the output
+    see only their own of the input.
     """
 
     weight: np.ndarray
@@ -34,11 +35,14 @@ class Conv(Op):
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
     pad_value: int = 0
+    groups: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", frozen_array(self.weight))
-        if self.weight.ndim != 4:
-            raise ValueError(f"weight must be (KH, KW, CI, CO), not {self.weight.shape}")
+        if self.weight.ndim != 4 or self.groups < 1 or self.weight.shape[3] % self.groups:
+            raise ValueError(
+                f"weight must be (KH, KW, CI / {self.groups}, CO), not {self.weight.shape}"
+            )
 
     @property
     def window(self) -> Window:
@@ -46,8 +50,14 @@ class Conv(Op):
 
     @property
     def matrix(self) -> np.ndarray:
-        """The kernel as a matrix ``(KH*KW*CI, CO)``, rows in the order of the window's elements."""
+        """The kernel as a matrix ``(KH*KW*CI/groups, CO)``, rows in the order of the window's
+        elements."""
         return self.weight.reshape(-1, self.weight.shape[3])
+
+    @property
+    def matrices(self) -> list[np.ndarray]:
+        """:attr:`matrix` cut into those of the groups."""
+        return np.split(self.matrix, self.groups, axis=1)
 
     def padded_range(self, x: TensorType) -> IntRange:
         """The range of the image once its border is filled."""
@@ -56,14 +66,17 @@ class Conv(Op):
 
     def infer(self, *x: TensorType) -> TensorType:
         (x0,) = x
-        if len(x0.shape) != 3 or x0.channels != self.weight.shape[2]:
-            raise ValueError(f"input must be (H, W, {self.weight.shape[2]}), not {x0.shape}")
+        channels = self.weight.shape[2] * self.groups
+        if len(x0.shape) != 3 or x0.channels != channels:
+            raise ValueError(f"input must be (H, W, {channels}), not {x0.shape}")
         shape = (*self.window.output_shape(x0.shape), self.weight.shape[3])
         return TensorType(shape, accumulator_range(self.matrix, self.padded_range(x0)))
 
     def reference(self, *x: np.ndarray) -> np.ndarray:
         view = windows(x[0], self.window, self.pad_value)
-        return integer_matmul(view.reshape(*view.shape[:3], -1), self.matrix)
+        parts = zip(np.split(view, self.groups, axis=-1), self.matrices, strict=True)
+        results = [integer_matmul(x.reshape(*x.shape[:3], -1), w) for x, w in parts]
+        return np.concatenate(results, axis=-1)
 
     def macs(self, *x: TensorType) -> int:
         height, width = self.window.output_shape(x[0].shape)

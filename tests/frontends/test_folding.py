@@ -11,11 +11,11 @@ from onnx import TensorProto, helper
 
 from hwgen.core.errors import HwgenError
 from hwgen.frontends import source_of
+from hwgen.frontends.call import HANDLERS, Call
 from hwgen.frontends.folding import FOLD
 from hwgen.frontends.lifted import Constant
-from hwgen.frontends.lifter import HANDLERS, Call
 from hwgen.frontends.oracle import _run_node
-from hwgen.frontends.read import attributes
+from hwgen.frontends.tensors import attributes
 from tests.frontends.test_oracle import standard_model
 
 pytest.importorskip("onnxruntime", reason="the oracle needs onnxruntime")

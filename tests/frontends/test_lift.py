@@ -213,6 +213,68 @@ def test_pooling_falling_channels_negates_the_layer_before(quantized_first: bool
     assert kinds(graph) == wanted
 
 
+def shuffled(net: Net, x: str, channels: int, size: int) -> str:
+    """Channels 0 1 2 3 as 0 2 1 3: in pairs, transposed."""
+    pairs = net.const([1, 2, channels // 2, size, size], np.int64)
+    x = net.node("Transpose", net.node("Reshape", x, pairs), perm=[0, 2, 1, 3, 4])
+    return net.node("Reshape", x, net.const([1, channels, size, size], np.int64))
+
+
+def test_shuffled_channels_cost_nothing() -> None:
+    net = net_of()
+    y = net.node("Conv", net.quant("x", 0.25, 4), kernel(net, 6, 2, 2, 2))
+    y = net.node("MaxPool", shuffled(net, net.quant(y, 0.5, 4), 6, 4), kernel_shape=[2, 2])
+    y = net.node("Mul", y, net.const(2.0 ** net.rng.integers(-2, 3, (1, 6, 1, 1))))
+    y = net.node("Conv", y, kernel(net, 3, 6, 2, 2))
+    assert kinds(lifted(net, y, (1, 2, 5, 5))) == [Conv, Threshold, MaxPool, Conv]
+
+
+def test_channel_constants_follow_a_flattened_edge() -> None:
+    net = net_of()
+    y = net.node("Conv", net.quant("x", 0.25, 4), kernel(net, 3, 2, 2, 2))
+    y = net.node("Mul", y, net.const(np.array([1, -2, 0.5]).reshape(1, 3, 1, 1)))
+    y = net.node("Add", y, net.const(net.rng.integers(-3, 4, (1, 3, 3, 3)) / 4))
+    graph = lifted(net, net.quant(y, 0.5, 4), (1, 2, 4, 4))
+    assert kinds(graph) == [Conv, Reshape, Threshold]
+
+
+def test_input_normalization_is_left_to_the_host() -> None:
+    """Per channel, and even per pixel, in the layout that the convolution wants."""
+    for shape in ((1, 2, 1, 1), (1, 2, 4, 4)):
+        net = net_of()
+        y = net.node("Sub", "x", net.const(net.rng.integers(-8, 9, shape) / 8))
+        y = net.node("Mul", y, net.const(2.0 ** net.rng.integers(-2, 3, (1, 2, 1, 1))))
+        y = net.node("Conv", net.quant(y, 0.25, 5), kernel(net, 3, 2, 2, 2))
+        assert kinds(lifted(net, y, (1, 2, 4, 4))) == [Conv]
+
+
+@pytest.mark.parametrize("zero", [1, 0.5, -2])
+def test_one_signed_bit_with_a_zero_point(zero: float) -> None:
+    net = net_of()
+    y = net.quant(dense(net, net.quant("x", 0.25, 4), 6, 5), 0.5, 1, zero=zero)
+    assert kinds(lifted(net, dense(net, y, 5, 3), (1, 6))) == [MatMul, Threshold, MatMul]
+
+
+@pytest.mark.parametrize("op", ["Add", "Sub", "RSub", "Mul", "Div", "Neg", "BatchNormalization"])
+def test_affine_functions_of_codes_need_no_quantizer(op: str) -> None:
+    """Of one channel's own constant even: only a scale must be common to all inputs."""
+    net = net_of()
+    x = net.quant("x", 0.25, 4)
+    each = net.const(net.rng.integers(-4, 5, (1, 6)) / 8)
+    if op in ("Add", "Sub"):
+        x = net.node(op, x, each)
+    elif op == "RSub":
+        x = net.node("Sub", each, x)
+    elif op == "Neg":
+        x = net.node("Neg", x)
+    elif op == "BatchNormalization":
+        parameters = [net.const(np.full(6, v)) for v in (-2.0, 0.5, 0.25, 1.0 - 2.0**-10)]
+        x = net.node(op, x, *parameters, epsilon=2.0**-10)
+    else:
+        x = net.node(op, x, net.const(-0.5))
+    assert kinds(lifted(net, dense(net, x, 6, 3), (1, 6))) == [MatMul]
+
+
 def test_integer_inputs_are_edges_themselves() -> None:
     for kind, range_ in ((TensorProto.UINT8, IntRange(0, 255)),
                          (TensorProto.INT8, IntRange(-128, 127))):  # fmt: skip

@@ -10,7 +10,8 @@ from onnx import helper
 
 from hwgen.core.errors import HwgenError
 from hwgen.frontends import run_source, source_of
-from hwgen.frontends.oracle import CUSTOM, _Plan
+from hwgen.frontends.custom import CUSTOM
+from hwgen.frontends.oracle import _Plan
 from tests.frontends.networks import Net
 
 ort = pytest.importorskip("onnxruntime", reason="the oracle needs onnxruntime")

@@ -9,7 +9,8 @@ import pytest
 from onnx import ModelProto, helper
 
 from hwgen.frontends import lift, run_source, source_of
-from hwgen.frontends.read import Source, attributes
+from hwgen.frontends.read import Source
+from hwgen.frontends.tensors import attributes
 from hwgen.ir.execute import run_frames
 from hwgen.ops import Conv, MatMul, MaxPool, Threshold, TopK
 from tests.frontends.networks import random_network

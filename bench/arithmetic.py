@@ -1,0 +1,213 @@
+"""LUTs per multiply-accumulate: generates, verifies, synthesises and tabulates dot products.
+
+python -m bench.arithmetic folded [--simd 16 64] [--only w4a4 ...] [--plain]
+python -m bench.arithmetic constant [--only cmvm_16x16_w4a4 ...]
+
+Every circuit is one module with registers at its edges and nothing else, so that its LUTs are the
+arithmetic alone. It is mapped by ``synth_xilinx -family xc7 -noiopad -flatten -nodsp`` with yosys'
+own LUT costs ("xc7"), and once more with ``abc -lut 6`` ("lut6"). The mapped netlist itself is
+simulated against NumPy; a circuit that differs gets no figure. Results are merged by name into
+bench/results/arithmetic.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from amaranth.back import rtlil
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib.wiring import Component, In, Out
+
+from bench.netlist import Netlist
+from bench.packing import sites
+from hwgen.core.intrange import IntRange
+from hwgen.emit.yosys import run_yosys
+from hwgen.hw.dot_product import dot_products, weight_bits
+from hwgen.hw.stream import element
+
+RESULTS = Path(__file__).parent / "results" / "arithmetic.json"
+CASES = Path(__file__).parent / "cases"
+VECTORS = 2048
+
+SYNTH = "synth_xilinx -family xc7 -noiopad -flatten -nodsp -top top"
+MAPPINGS = {
+    "xc7": [SYNTH],
+    "lut6": [f"{SYNTH} -run begin:map_luts", "opt_expr -mux_undef -noclkinv", "abc -lut 6",
+             f"{SYNTH} -run map_luts:"],
+}  # fmt: skip
+
+
+def plain_dot_products(x: list[Value], rows: list[list[Value]], weight: np.ndarray) -> list[Value]:
+    """The same sums by the operators ``*`` and ``+``, as a hand would write them."""
+    from amaranth.hdl import Const, Mux
+
+    def term(lane: Value, code: Value) -> Value:
+        if (np.abs(weight) == 1).all():
+            return Mux(code, lane, -lane)
+        return lane * (code.as_signed() if (weight < 0).any() else code)
+
+    def tree(values: list[Value]) -> Value:
+        while len(values) > 1:
+            pairs = [a + b for a, b in zip(values[::2], values[1::2], strict=False)]
+            values = pairs + values[2 * len(pairs) :]
+        return values[0] if values else Const(0)
+
+    return [tree([term(a, b) for a, b in zip(x, row, strict=True)]) for row in rows]
+
+
+class DotProducts(Component):
+    """``y[p] = sum_s x[s] * w[p, s]`` between registers; ``weight`` holds the values w may take.
+
+    Members: x (SIMD fields), w (PE x SIMD codes), y (PE fields). Latency: 2 clocks.
+    """
+
+    def __init__(self, x_range: IntRange, weight: np.ndarray, *, pe: int, simd: int, plain: bool):
+        self.x_range, self.weight, self.pe, self.simd = x_range, weight, pe, simd
+        self.plain = plain
+        w_range = IntRange.of_array(weight)
+        one = w_range * x_range
+        self.y_range = IntRange(simd * min(one.lo, 0), simd * max(one.hi, 0))
+        super().__init__({
+            "x": In(simd * x_range.width), "w": In(pe * simd * weight_bits(weight)),
+            "y": Out(pe * self.y_range.width),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        x, w = Signal.like(self.x), Signal.like(self.w)
+        m.d.sync += [x.eq(self.x), w.eq(self.w)]
+        a, b, n = self.x_range.width, weight_bits(self.weight), self.y_range.width
+        lanes = [x[k * a : (k + 1) * a] for k in range(self.simd)]
+        lanes = [v.as_signed() if self.x_range.signed else v for v in lanes]
+        codes = [w[k * b : (k + 1) * b] for k in range(self.pe * self.simd)]
+        rows = [codes[p * self.simd : (p + 1) * self.simd] for p in range(self.pe)]
+        if self.plain:
+            sums = plain_dot_products(lanes, rows, self.weight)
+        else:
+            sums = dot_products(m, lanes, rows, self.weight)
+        for p, total in enumerate(sums):
+            y = Signal(element(self.y_range), name=f"y_{p}")
+            m.d.sync += y.eq(total)
+            m.d.comb += self.y[p * n : (p + 1) * n].eq(y)
+        return m
+
+    def stimulus(self, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Operands, random and at the corners, and the sums (vectors, PE)."""
+        values = np.unique(self.weight)
+        x = rng.integers(self.x_range.lo, self.x_range.hi + 1, (VECTORS, self.simd))
+        w = rng.choice(values, (VECTORS, self.pe * self.simd))
+        for k, (at_x, at_w) in enumerate((i, j) for i in (0, 1) for j in (0, 1)):
+            x[k] = (self.x_range.lo, self.x_range.hi)[at_x]
+            w[k] = (values[0], values[-1])[at_w]
+        y = np.einsum("vs,vps->vp", x, w.reshape(-1, self.pe, self.simd))
+        codes = (w > 0).astype(int) if (np.abs(self.weight) == 1).all() else w
+        stimulus = {
+            "x": to_bits(x, self.x_range.width),
+            "w": to_bits(codes, weight_bits(self.weight)),
+        }
+        return stimulus, y
+
+
+def to_bits(values: np.ndarray, width: int) -> np.ndarray:
+    """Two's complement bits of (vectors, fields), field 0 and its lowest bit first."""
+    bits = (values[:, :, None] >> np.arange(width)) & 1
+    return bits.reshape(len(values), -1).astype(np.uint8)
+
+
+def from_bits(bits: np.ndarray, range_: IntRange) -> np.ndarray:
+    """The inverse of :func:`to_bits`."""
+    fields = bits.reshape(len(bits), -1, range_.width).astype(np.int64)
+    values = (fields << np.arange(range_.width)).sum(axis=2)
+    return values - ((fields[:, :, -1] << range_.width) if range_.signed else 0)
+
+
+def map_circuit(text: str, mapping: str, folder: Path, *, timeout: float = 900) -> Netlist:
+    """Synthesise RTLIL whose top module is ``top``."""
+    (folder / "top.il").write_text(text)
+    script = ["read_rtlil top.il", *MAPPINGS[mapping], f"write_json {mapping}.json"]
+    run_yosys("\n".join(script), folder, timeout=timeout)
+    return Netlist.read(folder / f"{mapping}.json", "top")
+
+
+def measure(circuit: Component, check: Callable[[Netlist], bool]) -> dict:
+    """Counts of both mappings, each verified; ``lut`` is the better one's number of sites."""
+    started = time.process_time()
+    text = rtlil.convert(circuit, name="top", emit_src=False)
+    row: dict = {"emit_s": round(time.process_time() - started, 1), "verified": True}
+    with tempfile.TemporaryDirectory() as folder:
+        for mapping in MAPPINGS:
+            netlist = map_circuit(text, mapping, Path(folder))
+            row["verified"] &= check(netlist)
+            row[mapping] = netlist.counts() | {
+                "lut": sites(netlist), "lut_strict": sites(netlist, strict=True),
+                "levels": netlist.levels(),
+            }  # fmt: skip
+    best = min(MAPPINGS, key=lambda k: row[k]["lut"])
+    return row | {"mapping": best, "lut": row[best]["lut"]}
+
+
+def folded_weight(kind: str) -> np.ndarray:
+    """All values of a kind of weight: w1 (bipolar), wt (ternary), w2 ... w8 (signed), u1 ..."""
+    if kind in ("w1", "wt"):
+        return np.array([-1, 1]) if kind == "w1" else np.array([-1, 0, 1])
+    bits = int(kind[1:])
+    return np.arange(2**bits) - (0 if kind[0] == "u" else 2 ** (bits - 1))
+
+
+def folded(name: str, simd: int, *, pe: int = 8, plain: bool = False) -> dict:
+    """One row: ``name`` is a weight kind and a number of activation bits, like w4a4 or wta2."""
+    kind, bits = name.split("a")
+    weight = folded_weight(kind)
+    circuit = DotProducts(IntRange.of_bits(int(bits), signed=False), weight, pe=pe, simd=simd,
+                          plain=plain)  # fmt: skip
+
+    def check(netlist: Netlist) -> bool:
+        stimulus, y = circuit.stimulus(np.random.default_rng(0))
+        return bool((from_bits(netlist.evaluate(stimulus)["y"], circuit.y_range) == y).all())
+
+    row = measure(circuit, check)
+    row["lut_per_mac"] = round(row["lut"] / (pe * simd), 2)
+    row["lut_strict_per_mac"] = round(row[row["mapping"]]["lut_strict"] / (pe * simd), 2)
+    return {"name": name + ("_plain" if plain else ""), "simd": simd, "pe": pe} | row
+
+
+def store(kind: str, rows: Iterable[dict]) -> None:
+    """Put rows in the results file in the place of those of the same name and SIMD."""
+    data = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    data["tools"] = {tool: version(tool) for tool in ("pyosys", "amaranth", "numpy")}
+    table = {(r["name"], r.get("simd", 0)): r for r in data.get(kind, [])}
+    table |= {(r["name"], r.get("simd", 0)): r for r in rows}
+    data[kind] = [table[key] for key in sorted(table)]
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(data, indent=1) + "\n")
+
+
+FOLDED = ("w1a1", "w2a2", "w2a4", "w4a4", "w4a8", "w8a8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("table", choices=["folded"])
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--simd", nargs="*", type=int, default=[16, 64])
+    parser.add_argument("--plain", action="store_true")
+    options = parser.parse_args()
+    for name in options.only or FOLDED:
+        for simd in options.simd:
+            row = folded(name, simd, plain=options.plain)
+            store("folded", [row])
+            print(row["name"], simd, "LUT/MAC", row["lut_per_mac"], row["mapping"],
+                  "strict", row["lut_strict_per_mac"], "verified" if row["verified"] else "WRONG",
+                  {k: (row[k]["lut_cells"], row[k]["lut"], row[k]["carry4"]) for k in MAPPINGS},
+                  f"{row['emit_s']} s", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

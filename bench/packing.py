@@ -1,0 +1,101 @@
+"""LUT6 sites of a mapped Xilinx netlist: which pairs of LUTs can share one LUT6_2.
+
+A 7-series site computes one function of six inputs, or two functions of five shared inputs (O6 and
+O5, with the sixth input tied high). Two LUTs whose inputs are together at most five therefore take
+one site. The number of sites is the number of LUTs less a matching of such pairs.
+
+The matching is greedy, fewest choices first (after Karp and Sipser), so the count is an upper bound
+of the optimum. ``strict`` also respects the slice around a carry chain: a LUT that drives S needs
+its O6 there, and O5 leaves the slice only where the sum itself does not (it is unused or goes into
+the flip-flop beside it), unless O5 drives DI of the same bit.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import combinations
+
+from bench.netlist import Netlist
+
+SHARED_INPUTS = 5
+
+
+def sites(netlist: Netlist, *, strict: bool = False) -> int:
+    """LUT6 sites that the LUTs of ``netlist`` take."""
+    inputs = [frozenset(lut.inputs) for lut in netlist.luts]
+    alone = _fixed(netlist) if strict else {}
+    return len(inputs) - len(pairs(inputs, alone))
+
+
+def pairs(inputs: list[frozenset[int]], alone: dict[int, int]) -> list[tuple[int, int]]:
+    """A matching of LUTs by index; ``alone[i]`` is the only partner that i may have, or -1."""
+
+    def fits(i: int, j: int) -> bool:
+        if alone.get(i, j) != j or alone.get(j, i) != i:
+            return False
+        return len(inputs[i] | inputs[j]) <= SHARED_INPUTS
+
+    readers: dict[int, list[int]] = defaultdict(list)
+    for index, nets in enumerate(inputs):
+        if len(nets) <= SHARED_INPUTS:
+            for net in nets:
+                readers[net].append(index)
+    near: dict[int, set[int]] = defaultdict(set)
+    for group in readers.values():
+        for i, j in combinations(group[:200], 2):
+            if fits(i, j):
+                near[i].add(j)
+                near[j].add(i)
+    chosen = _match(near)
+    taken = {i for pair in chosen for i in pair}
+    # Functions without a common input pair as well: one of two inputs with one of up to three.
+    rest = [i for i, nets in enumerate(inputs) if i not in taken and len(nets) <= 4]
+    rest = sorted((i for i in rest if i not in alone), key=lambda i: len(inputs[i]))
+    while len(rest) > 1:
+        small = rest.pop(0)
+        partner = next((j for j in reversed(rest) if fits(small, j)), None)
+        if partner is None:
+            break
+        rest.remove(partner)
+        chosen.append((small, partner))
+    return chosen
+
+
+def _match(near: dict[int, set[int]]) -> list[tuple[int, int]]:
+    """Greedy matching: the vertex with the fewest free neighbours takes the one with the fewest."""
+    free = {i: set(others) for i, others in near.items()}
+    buckets: dict[int, set[int]] = defaultdict(set)
+    for i, others in free.items():
+        buckets[len(others)].add(i)
+
+    def remove(i: int) -> None:
+        buckets[len(free[i])].discard(i)
+        for j in free.pop(i):
+            buckets[len(free[j])].discard(j)
+            free[j].discard(i)
+            buckets[len(free[j])].add(j)
+
+    chosen = []
+    while free:
+        degree = min(d for d, members in buckets.items() if members)
+        i = min(buckets[degree])
+        if not degree:
+            remove(i)
+            continue
+        j = min(free[i], key=lambda k: (len(free[k]), k))
+        chosen.append((i, j))
+        remove(i)
+        remove(j)
+    return chosen
+
+
+def _fixed(netlist: Netlist) -> dict[int, int]:
+    """For each LUT on an S input whose sum leaves the slice by itself: the LUT on DI, or -1."""
+    driver = {lut.output: index for index, lut in enumerate(netlist.luts)}
+    fixed: dict[int, int] = {}
+    for carry in netlist.carries:
+        for s, di, o in zip(carry.s, carry.di, carry.o, strict=True):
+            if s in driver and netlist.read_by_logic(o):
+                partner = driver.get(di, -1)
+                fixed[driver[s]] = partner if partner != driver[s] else -1
+    return fixed

@@ -1,0 +1,48 @@
+"""Weighted sum of several tensors: residual connections of any scales."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+
+from hwgen.core.intrange import IntRange
+from hwgen.ir.op import Op, frozen_array
+from hwgen.ir.types import TensorType
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Op):
+    """``y = sum_i multipliers[i] * x_i + offset`` over two or more inputs of one shape.
+
+    ``offset`` is an integer, or int64 ``(C,)`` with one for each channel.
+    """
+
+    multipliers: tuple[int, ...]
+    offset: np.ndarray | int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "offset", frozen_array(np.ravel(self.offset)))
+        if len(self.multipliers) < 2:
+            raise ValueError(f"a sum needs two inputs, not {len(self.multipliers)}")
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """``offset`` as ``(1,)`` or ``(C,)``."""
+        return np.asarray(self.offset)
+
+    def infer(self, *x: TensorType) -> TensorType:
+        if len(x) != len(self.multipliers) or len({x0.shape for x0 in x}) != 1:
+            raise ValueError(
+                f"wants {len(self.multipliers)} inputs of one shape, not {[x0.shape for x0 in x]}"
+            )
+        if len(self.offsets) not in (1, x[0].channels):
+            raise ValueError(f"offset has {len(self.offsets)} channels, input {x[0].channels}")
+        terms = [x0.range * IntRange(k, k) for k, x0 in zip(self.multipliers, x, strict=True)]
+        return TensorType(x[0].shape, reduce(add, terms, IntRange.of_array(self.offsets)))
+
+    def reference(self, *x: np.ndarray) -> np.ndarray:
+        terms = [k * x0 for k, x0 in zip(self.multipliers, x, strict=True)]
+        return np.sum(terms, axis=0, dtype=np.int64) + self.offsets

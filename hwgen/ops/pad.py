@@ -1,0 +1,41 @@
+"""A constant border as an operator of its own, around pixels and channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwgen.core.intrange import IntRange
+from hwgen.ir.op import Op
+from hwgen.ir.types import TensorType
+
+
+@dataclass(frozen=True, eq=False)
+class Pad(Op):
+    """``value`` around an ``(H, W, C)`` image.
+
+    ``padding``: (top, left, bottom, right) pixels.  ``channels``: (before, after) every pixel.
+    """
+
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    value: int = 0
+    channels: tuple[int, int] = (0, 0)
+
+    def infer(self, *x: TensorType) -> TensorType:
+        (x0,) = x
+        if len(x0.shape) != 3 or min(*self.padding, *self.channels) < 0:
+            raise ValueError(
+                f"input must be (H, W, C), padding not negative, not {x0.shape}, {self}"
+            )
+        (height, width, channels), (top, left, bottom, right) = x0.shape, self.padding
+        shape = (top + height + bottom, left + width + right, channels + sum(self.channels))
+        filled = shape != x0.shape
+        return TensorType(
+            shape, x0.range | IntRange(self.value, self.value) if filled else x0.range
+        )
+
+    def reference(self, *x: np.ndarray) -> np.ndarray:
+        top, left, bottom, right = self.padding
+        border = ((0, 0), (top, bottom), (left, right), self.channels)
+        return np.pad(x[0], border, constant_values=self.value)
