@@ -12,7 +12,7 @@ import numpy as np
 from hwgen.build import Build, load_build
 from hwgen.build import build as _build
 from hwgen.config import BuildConfig
-from hwgen.core.errors import fail
+from hwgen.core.errors import Diagnostics, fail
 from hwgen.frames import fit_frames
 from hwgen.frontends import lift, read_model, run_source, widths
 from hwgen.ir import Graph
@@ -42,7 +42,20 @@ def load(folder: str | Path) -> Build:
 
 
 def simulate(folder: str | Path, **options: Any) -> dict[str, Any]:
-    """Simulate a build against its vectors; see :func:`hwgen.verify.run.simulate`."""
+    """Simulate a build against its vectors; see :func:`hwgen.verify.run.simulate`.
+
+    Raises HwgenError: HW110 for a bad option, HW113 where there is no build, and what that does.
+    """
+    problems = Diagnostics()
+    for option, fits, rule in (
+        ("frames", options.get("frames") is None or options["frames"] >= 1, "at least 1"),
+        ("stall", 0 <= options.get("stall", 0) <= 0.95, "0 to 0.95"),
+        ("seed", options.get("seed", 0) >= 0, "0 or more"),
+    ):
+        if not fits:
+            problems.add("HW110", where=f"--{option}", why=f"must be {rule}, not {options[option]}",
+                         help="`hwgen sim --help` lists the options")  # fmt: skip
+    problems.raise_if_any()
     load_build(folder)
     return _simulate(Path(folder), **options)
 
@@ -96,10 +109,11 @@ def run(target: str | Path, frames: np.ndarray, *, engine: str = "reference",
 
     ``reference``: the integer graph in NumPy. ``rtl``: the Verilog in a simulator. ``onnx``: the
     source model itself. ``raw`` returns the hardware's integers, which the source model does not
-    have. Raises HwgenError.
+    have. Raises HwgenError; HW202 for a model of several inputs or outputs.
     """
     if engine not in ENGINES:
-        fail("HW110", where="--engine", why=f"{engine} is none of {', '.join(ENGINES)}")
+        fail("HW110", where="--engine", why=f"must be {', '.join(ENGINES)}, not {engine}",
+             help="`hwgen run --help` lists the options")  # fmt: skip
     if engine == "onnx" and raw:
         fail("HW110", where="--raw", why="the source model has no integers",
              help="use --engine reference or rtl")  # fmt: skip
@@ -110,7 +124,11 @@ def run(target: str | Path, frames: np.ndarray, *, engine: str = "reference",
     else:
         made, model = None, path
         graph = run_passes(lift(read_model(path)))
-    port, output = graph.inputs[0], graph.outputs[0]
+    if len(graph.inputs) > 1 or len(graph.outputs) > 1:
+        fail("HW202", where=str(target),
+             why=f"it has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
+             help="`hwgen run` takes one of each; `hwgen sim` compares all of them")  # fmt: skip
+    (port,), (output,) = graph.inputs, graph.outputs
     frames = fit_frames(np.asarray(frames), port)
     if engine == "reference":
         return run_frames(graph, {port.name: frames}, raw=raw)[output.name]
@@ -124,7 +142,7 @@ def run(target: str | Path, frames: np.ndarray, *, engine: str = "reference",
 
 
 def _rtl(made: Build, graph: Graph, frames: np.ndarray, raw: bool) -> np.ndarray:
-    port, output = graph.inputs[0], graph.outputs[0]
+    (port,), (output,) = graph.inputs, graph.outputs
     integers = port.to_edge(frames, graph.type(port.value))
     result = run_rtl(made.folder, {port.value: integers})[output.value]
     shaped = result.astype(np.int64).reshape(len(frames), *graph.type(output.value).shape)

@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +214,7 @@ def _key(source: Source, config: BuildConfig) -> str:
     """A digest of everything that decides the bytes of a build, hwgen's own sources included."""
     digest = hashlib.sha256(source.sha256.encode())
     digest.update(json.dumps(config.fingerprint(), sort_keys=True).encode())
-    digest.update(" ".join(version(tool) for tool in ("amaranth", "numpy", "pyosys")).encode())
+    digest.update(" ".join(map(_version, ("amaranth", "numpy", "pyosys"))).encode())
     given = [p for p in (config.frames_file, config.folding_file) if p is not None and p.is_file()]
     package = sorted(Path(__file__).parent.rglob("*.py"))
     templates = sorted(p for p in resource("rtl_templates").rglob("*") if p.is_file())
@@ -223,6 +223,13 @@ def _key(source: Source, config: BuildConfig) -> str:
     for content in sim_files().values():
         digest.update(content.encode())
     return digest.hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _present(out: Path, key: str) -> Build | None:

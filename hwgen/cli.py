@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 import textwrap
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hwgen.core.codes import BUG, CODES, INTERRUPTED, OK, USAGE
-from hwgen.core.errors import HwgenError, fail
+import hwgen
+from hwgen.core.codes import BUG, CODES, INTERRUPTED, OK, TOOL
+from hwgen.core.errors import HwgenError, fail, printable
 from hwgen.terminal import Terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = _parser().parse_args(argv)
-    terminal = Terminal(json=options.json)
+    words = list(sys.argv[1:] if argv is None else argv)
+    terminal = Terminal(json="--json" in words)
     try:
+        options = _parser().parse_args(words)
         return options.run(options, terminal) or OK
     except HwgenError as error:
         terminal.error(error)
         return error.exit_code
     except KeyboardInterrupt:
-        terminal.note("interrupted")
+        terminal.interrupted()
         return INTERRUPTED
-    except BrokenPipeError:
+    except BrokenPipeError:  # who reads has seen enough; nothing is left to flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except Exception as error:
-        if options.debug:
+        if "--debug" in words:
             raise
         terminal.bug(error)
         return BUG
@@ -72,7 +78,7 @@ def _doctor(_: argparse.Namespace, terminal: Terminal) -> int:
         {f.tool: {"found": f.found, "for": f.needed_for, "remedy": f.remedy} for f in findings},
         table=(("tool", "found", "needed for", "remedy"), rows),
     )
-    return 5 if any(not f.found and f.required for f in findings) else OK
+    return TOOL if any(not f.found and f.required for f in findings) else OK
 
 
 def _inspect(options: argparse.Namespace, terminal: Terminal) -> None:
@@ -85,14 +91,15 @@ def _inspect(options: argparse.Namespace, terminal: Terminal) -> None:
          str(x["macs"] or ""))
         for x in found["layers"]
     ]  # fmt: skip
-    ports = [f"  {p['name']}: {p['shape']} {p['dtype']}" for p in found["inputs"]]
-    host = [f"  host, input {p['name']}: {p['host']}" for p in found["inputs"]]
-    host += [f"  host, output {p['name']}: {p['host']}" for p in found["outputs"]]
+    ports = [
+        f"  {side} {printable(p['name'])}: {p['shape']} {p['dtype']}, on the host: {p['host']}"
+        for side in ("input", "output") for p in found[f"{side}s"]
+    ]  # fmt: skip
     terminal.result(
         found,
         "\n".join([
             f"{found['name']}: {found['macs']} multiply-accumulates per frame, all in hardware",
-            *ports, *host,
+            *ports,
             f"  serial folding {found['interval']['serial']} cycles/frame, about "
             f"{found['lut']['serial']} LUT; parallel {found['interval']['parallel']} cycles/frame, "
             f"about {found['lut']['parallel']} LUT",
@@ -133,11 +140,12 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> None:
     import numpy as np
 
     from hwgen import api
-    from hwgen.core.output import write_atomically
+    from hwgen.core.output import check_writable, write_atomically
     from hwgen.frames import read_array
 
     frames = read_array(Path(options.input))
-    terminal.progress(f"running {len(frames)} frames ({options.engine})")
+    check_writable(Path(options.output))
+    terminal.progress(f"running {options.input} ({options.engine})")
     result = api.run(options.target, frames, engine=options.engine, raw=options.raw)
     write_atomically(Path(options.output), lambda file: np.save(file, result))
     shape = "x".join(map(str, result.shape))
@@ -156,7 +164,8 @@ def _sim(options: argparse.Namespace, terminal: Terminal) -> None:
     terminal.result(
         result,
         f"{result['frames'] - result['mismatches']}/{result['frames']} frames bit-exact\n"
-        f"  measured: {result['interval']} cycles per frame, latency {result['latency']} cycles",
+        f"  measured: {result['interval']} cycles per frame ({result['expected_interval']} "
+        f"predicted), latency {result['latency']} cycles",
     )
 
 
@@ -164,28 +173,59 @@ def _synth(options: argparse.Namespace, terminal: Terminal) -> None:
     from hwgen import api
 
     terminal.progress(f"running {options.tool}")
-    found = api.synthesize(options.folder, options.tool)
-    terminal.result(found.as_dict(), found.summary(), found.table())
-
-
-def _explain(options: argparse.Namespace, terminal: Terminal) -> None:
-    code = options.code.upper()
-    if code not in CODES:
-        fail("HW110", where=options.code, why="no such code", help=f"codes are {', '.join(CODES)}")
-    entry = CODES[code]
+    report = api.synthesize(options.folder, options.tool)
+    stages = {s["name"]: s["estimate"] for s in api.load(options.folder).manifest["stages"]}
+    measured = [*sorted(report.stages.items(), key=lambda item: [*stages, item[0]].index(item[0])),
+                ("total", report.total)]  # fmt: skip
+    kinds = ("lut", "ff", "bram", "dsp")
+    estimates = {**stages, "total": {k: sum(s[k] for s in stages.values()) for k in kinds}}
+    rows = []
+    for name, usage in measured:
+        pairs = [(f"{getattr(usage, kind):g}", estimates.get(name, {}).get(kind)) for kind in kinds]
+        rows.append([name or "between stages", *(
+            text for found, guess in pairs for text in (found, "" if guess is None else f"{guess:g}")
+        )])  # fmt: skip
+    head = ["stage", *(text for kind in kinds for text in (kind.upper(), "(est.)"))]
     terminal.result(
-        {"code": code, "title": entry.title, "exit": entry.exit, "explanation": entry.explanation},
-        f"{code}: {entry.title} (exit {entry.exit})\n{textwrap.fill(entry.explanation, 88)}",
+        {**asdict(report), "estimate": estimates},
+        f"  {options.folder}/synth/{options.tool}: report.json, yosys.log; "
+        "BRAM in blocks of 36 Kibit",
+        (head, rows),
     )
 
 
+def _explain(options: argparse.Namespace, terminal: Terminal) -> None:
+    if options.all == bool(options.code):
+        fail("HW110", where="hwgen explain", why="must be given either a code or --all",
+             help=f"codes are {', '.join(CODES)}")  # fmt: skip
+    wanted = list(CODES) if options.all else [options.code.upper()]
+    if wanted[0] not in CODES:
+        fail("HW110", where=options.code, why="no such code", help=f"codes are {', '.join(CODES)}")
+    entries = [{"code": code, **asdict(CODES[code])} for code in wanted]
+    shape = "{code}: {title} (exit {exit})\n{text}"
+    text = ""
+    if options.all:
+        shape = "## {code}: {title}\n\nExit code {exit}. {text}\n"
+        text = "# Error codes\n\nWritten by `make docs`; `hwgen explain CODE` prints one.\n\n"
+    text += "\n".join(
+        shape.format(**entry, text=textwrap.fill(entry["explanation"], 88)) for entry in entries
+    )
+    terminal.result({"codes": entries} if options.all else entries[0], text.rstrip())
+
+
 class _Parser(argparse.ArgumentParser):
+    """Errors have the form of all others; an option has one name."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
     def error(self, message: str) -> Any:
-        self.exit(USAGE, f"error: {message}\n  = help: {self.prog} --help\n")
+        fail("HW110", where=self.prog, why=message, help=f"{self.prog} --help")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="hwgen", description="From a quantized ONNX model to proven Verilog.")
+    parser.add_argument("--version", action="version", version=f"hwgen {hwgen.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
@@ -239,6 +279,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--tool", default="yosys-xc7", help="yosys-xc7, yosys-ecp5 or yosys-ice40")
 
     sub = command("explain", _explain, "explain an error code")
-    sub.add_argument("code")
+    sub.add_argument("code", nargs="?", help="such as HW201")
+    sub.add_argument("--all", action="store_true", help="explain all, as docs/errors.md does")
     return parser
 

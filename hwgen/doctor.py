@@ -26,7 +26,7 @@ def examine() -> list[Finding]:
     """Every tool, in the order in which a user meets them."""
     python = ".".join(map(str, sys.version_info[:3]))
     return [
-        Finding("python", python if sys.version_info >= (3, 11) else "", "all", "Python 3.11 or later"),
+        Finding("python", python, "all", ""),
         _package("pyosys", "build, synth"),
         _package("cocotb", "sim"),
         _verilator(),
@@ -49,8 +49,13 @@ def _program(name: str, needed_for: str) -> Finding:
     path = shutil.which(name)
     found = ""
     if path:
-        done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-        found = next((line for line in done.stdout.splitlines() if line.strip()), path).strip()[:60]
+        try:
+            done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30,
+                                  errors="replace", check=False)  # fmt: skip
+            lines = done.stdout.splitlines()
+        except (OSError, subprocess.TimeoutExpired):
+            lines = []
+        found = next((line for line in lines if line.strip()), path).strip()[:60]
     return Finding(name, found, needed_for, "" if found else f"apt install {name}")
 
 
@@ -61,7 +66,10 @@ def _verilator() -> Finding:
         from simulator import find_simulator  # type: ignore[import-not-found]
 
         found = find_simulator()
+    except OSError as error:
+        found = str(error)
     finally:
         sys.path.pop(0)
-    ok = not isinstance(found, str)
-    return Finding("verilator", str(found) if ok else "", "sim", "" if ok else str(found))
+    if isinstance(found, str):
+        return Finding("verilator", "", "sim", found)
+    return Finding("verilator", found.version, "sim", "")

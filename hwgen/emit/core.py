@@ -28,7 +28,8 @@ class DataflowCore(Component):
         graph = design.graph
         ports = {}
         for index, port in enumerate(graph.inputs):
-            ports[f"i{index}"] = In(words(self._input_lanes(port.value), graph.type(port.value).range))
+            lanes = self._input_lanes(port.value)
+            ports[f"i{index}"] = In(words(lanes, graph.type(port.value).range))
         for index, link in enumerate(self._links_to("")):
             ports[f"o{index}"] = Out(words(link.lanes_to, graph.type(link.value).range))
         super().__init__(ports)

@@ -15,7 +15,7 @@ class ComparatorBank(Staircase):
     """All thresholds of a channel compared at once; the table is one memory of all lanes."""
 
     @staticmethod
-    def depth_of(steps: int) -> int:
+    def depth_of(steps: int) -> int:  # noqa: ARG004  (the same for any number)
         return 2
 
     def elaborate(self, platform):

@@ -28,13 +28,16 @@ class MacArray(Component):
     Parameters
     ----------
     x_range : range of the inputs.
-    weight : int array ``(K, N)``; PE must divide N, SIMD must divide K.
+    weight : int array ``(K, N)``; PE must divide N, SIMD must divide K. Or ``(G, K, N)``: vectors
+        meet the G matrices by turns, as the groups of a convolution do.
+    sets : vectors that enter side by side, lanes ``(SIMD, sets)`` of a beat. Each meets an equal
+        run of the columns, as the channels of a depthwise convolution do; PE is N then.
     y_range : range of the results; arithmetic is modulo its width, which no sum exceeds.
     name : names the weight memory's file.
 
     Members
     -------
-    i : In(words(SIMD, x_range))     o : Out(words(PE, y_range))
+    i : In(words(SIMD * sets, x_range))     o : Out(words(PE, y_range))
 
     Timing
     ------
@@ -43,23 +46,25 @@ class MacArray(Component):
     """
 
     def __init__(self, x_range: IntRange, weight: np.ndarray, y_range: IntRange, *,
-                 pe: int, simd: int, name: str = "weights"):  # fmt: skip
-        rows, columns = weight.shape
+                 pe: int, simd: int, sets: int = 1, name: str = "weights"):  # fmt: skip
+        *_, rows, columns = weight.shape
         if columns % pe or rows % simd:
             raise ValueError(f"PE must divide {columns} and SIMD {rows}, not {pe} and {simd}")
+        if pe % sets or (sets > 1 and pe != columns):
+            raise ValueError(f"{sets} sets must divide PE, which must be {columns}, not {pe}")
         self.x_range, self.weight, self.y_range = x_range, weight, y_range
-        self.pe, self.simd, self.name = pe, simd, name
-        super().__init__({"i": In(words(simd, x_range)), "o": Out(words(pe, y_range))})
+        self.pe, self.simd, self.sets, self.name = pe, simd, sets, name
+        super().__init__({"i": In(words(simd * sets, x_range)), "o": Out(words(pe, y_range))})
 
     @property
     def passes(self) -> int:
         """Passes over one vector, N/PE."""
-        return self.weight.shape[1] // self.pe
+        return self.weight.shape[-1] // self.pe
 
     @property
     def beats(self) -> int:
         """Input beats per vector, K/SIMD."""
-        return self.weight.shape[0] // self.simd
+        return self.weight.shape[-2] // self.simd
 
     @property
     def interval(self) -> int:
@@ -70,16 +75,16 @@ class MacArray(Component):
         return self.interval + 1 + tree_registers(self.simd)
 
     def codes(self) -> np.ndarray:
-        """Weight codes by address and lane, ``(passes * beats, PE * SIMD)``."""
-        folded = encode(self.weight).reshape(self.beats, self.simd, self.passes, self.pe)
-        return folded.transpose(2, 0, 3, 1).reshape(self.interval, self.pe * self.simd)
+        """Weight codes by address and lane, ``(G * passes * beats, PE * SIMD)``."""
+        folded = encode(self.weight).reshape(-1, self.beats, self.simd, self.passes, self.pe)
+        return folded.transpose(0, 3, 1, 4, 2).reshape(-1, self.pe * self.simd)
 
     def elaborate(self, platform):
         m = Module()
         step = Signal()  # the whole pipeline moves, or stands still
 
         x, fire, valid, first, last = self._issue(m, step)
-        lanes = [x[k] for k in range(self.simd)]
+        lanes = [[x[k] for k in range(s, len(x), self.sets)] for s in range(self.sets)]
 
         def register(value: Value) -> Signal:
             later = Signal(value.shape(), reset_less=True)
@@ -87,11 +92,19 @@ class MacArray(Component):
                 m.d.sync += later.eq(value)
             return later
 
-        if self.interval == 1:
-            sums = constant_dot_products(lanes, self.weight, register)
+        run = self.pe // self.sets
+        if self.weight.size == self.pe * self.simd:
+            columns = np.split(self.weight.reshape(self.simd, self.pe), self.sets, axis=1)
+            parts = [
+                constant_dot_products(x, w, register) for x, w in zip(lanes, columns, strict=True)
+            ]
         else:
             rows = self._fetch(m, step, fire)
-            sums = dot_products(lanes, rows, self.weight, register)
+            parts = [
+                dot_products(x, rows[s * run : (s + 1) * run], self.weight, register)
+                for s, x in enumerate(lanes)
+            ]
+        sums = [total for part in parts for total in part]
         for _ in range(tree_registers(self.simd)):
             valid, first, last = self._delay(m, step, valid, first, last)
 
@@ -153,14 +166,14 @@ class MacArray(Component):
 
     def _fetch(self, m: Module, step: Signal, fire: Signal) -> list[list[Value]]:
         """The weight codes of the beat that was issued a step ago, by PE and lane."""
-        width = weight_bits(self.weight)
+        width, depth = weight_bits(self.weight), self.weight.size // (self.pe * self.simd)
         memory = WeightMemory(
-            pack(self.codes(), width), self.pe * self.simd * width, self.interval, self.name
+            pack(self.codes(), width), self.pe * self.simd * width, depth, self.name
         )
         m.submodules.weights = memory
-        address = Signal(range(self.interval))
+        address = Signal(range(depth))
         with m.If(fire):
-            m.d.sync += address.eq(Mux(address == self.interval - 1, 0, address + 1))
+            m.d.sync += address.eq(Mux(address == depth - 1, 0, address + 1))
         m.d.comb += [memory.en.eq(step), memory.addr.eq(address)]
         fields = [
             memory.data[k * width : (k + 1) * width] for k in range(self.pe * self.simd)

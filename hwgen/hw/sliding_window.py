@@ -18,7 +18,7 @@ from hwgen.hw.window_walk import WindowWalk
 class SlidingWindow(wiring.Component):
     """The windows of an image, one after another, word by word.
 
-    For each output pixel in raster order, the words (kh, kw, channel group) of its window. Words
+    For each output pixel in raster order, the words (run, kh, kw, word) of its window. Words
     enter a circular buffer while it has room. A window starts once its last word is there; when
     its last word has been read, all that no later window needs is released at once. The words of
     the next image enter as soon as there is room; rows and columns that no window reaches pass
@@ -30,6 +30,7 @@ class SlidingWindow(wiring.Component):
     shape : (H, W, C) of the image, padding included.
     lanes : elements per word; must divide C.
     kernel, stride, dilation : (rows, columns) in pixels, at least 1.
+    split : runs into which the words of a pixel are cut; see :class:`WindowWalk`.
 
     Members
     -------
@@ -56,9 +57,10 @@ class SlidingWindow(wiring.Component):
         kernel: tuple[int, int],
         stride: tuple[int, int] = (1, 1),
         dilation: tuple[int, int] = (1, 1),
+        split: int = 1,
     ) -> None:
         self.range_ = range_
-        self.walk = WindowWalk(shape, lanes, kernel, stride, dilation)
+        self.walk = WindowWalk(shape, lanes, kernel, stride, dilation, split)
         self._paced: dict[int, tuple[int, int]] = {}
         super().__init__({"i": In(words(lanes, range_)), "o": Out(words(lanes, range_))})
 
@@ -76,12 +78,15 @@ class SlidingWindow(wiring.Component):
     def frame_ends(self, frames: int, pace: int = 0) -> list[list[int]]:
         """``out`` of every window, frame by frame.
 
-        Before a consumer that takes the words of a window at once and the first of the next no
+        Before a consumer that takes the words of a run at once and the first of the next no
         sooner than ``pace`` cycles after the first of this one.
         """
         walk, depth = self.walk, self.depth
+        run = walk.reads // walk.split
         firsts = [f * walk.frame + base for f in range(frames) for base in walk.bases]
-        pause = max(pace - walk.reads, 0)
+        pause = max(pace - run, 0)
+        busy = walk.reads + (walk.split - 1) * pause  # cycles to read a window
+        early = 1 + (pause if run == 1 else 0)  # a word is read when the one before it leaves
         reads, outs, released, wait, out, free = [], [], 0, 0, 0, 0
         for first in firsts:
             last = first + walk.span - 1
@@ -91,9 +96,9 @@ class SlidingWindow(wiring.Component):
             whole = last + wait + 1
             # A lone word is read as soon as the output register is free, then waits there.
             lone = max(whole, out)
-            out = max(whole + 1, free) + walk.reads - 1
+            out = max(whole + 1, free) + busy - 1
             free = out + 1 + pause
-            reads.append(out - 1 if walk.reads > 1 else lone)
+            reads.append(out - early if walk.reads > 1 else lone)
             outs.append(out)
         windows = len(walk.bases)
         return [outs[k : k + windows] for k in range(0, len(outs), windows)]

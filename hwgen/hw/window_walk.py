@@ -11,7 +11,8 @@ from hwgen.hw.loop_nest import Loop, merge
 class WindowWalk:
     """Windows over an image ``(H, W, C)`` that streams as words of ``lanes`` channels.
 
-    ``kernel``, ``stride`` and ``dilation`` are (rows, columns) in pixels. All lengths and
+    ``kernel``, ``stride`` and ``dilation`` are (rows, columns) in pixels. ``split``: equal runs of
+    a pixel's words; all of a window's pixels are read for one run before the next. All lengths and
     positions below are in words, counted from the frame's first. Raises ValueError.
     """
 
@@ -20,12 +21,15 @@ class WindowWalk:
     kernel: tuple[int, int]
     stride: tuple[int, int] = (1, 1)
     dilation: tuple[int, int] = (1, 1)
+    split: int = 1
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise ValueError(f"shape must be a positive (H, W, C), not {self.shape!r}")
         if self.lanes < 1 or self.shape[2] % self.lanes:
             raise ValueError(f"lanes must divide {self.shape[2]} channels, not {self.lanes!r}")
+        if self.split < 1 or self.groups % self.split:
+            raise ValueError(f"split must divide {self.groups} words, not {self.split!r}")
         for name in ("kernel", "stride", "dilation"):
             if min(getattr(self, name)) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)!r}")
@@ -79,9 +83,9 @@ class WindowWalk:
 
     @property
     def inside(self) -> list[Loop]:
-        """The words of a window, in the order (kh, kw, group)."""
-        (kh, kw), (dh, dw) = self.kernel, self.dilation
-        return merge([(self.groups, 1), (kw, dw * self.groups), (kh, dh * self.row)])
+        """The words of a window, in the order (run, kh, kw, word of the run)."""
+        (kh, kw), (dh, dw), run = self.kernel, self.dilation, self.groups // self.split
+        return merge([(run, 1), (kw, dw * self.groups), (kh, dh * self.row), (self.split, run)])
 
     @property
     def across(self) -> list[Loop]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -56,7 +55,7 @@ def _actor(stage: Stage):
     return stage.lowering.actor(stage.node.op, stage.folding, *stage.inputs)
 
 
-def _sources(design: Design) -> Mapping[str, np.ndarray]:
+def _sources(design: Design) -> dict[str, np.ndarray]:
     """Arrival times of the graph's inputs: evenly spread over the interval."""
     graph: Graph = design.graph
     times = {}

@@ -17,7 +17,8 @@ REALS = [0.0, -1.0, float("nan"), float("inf"), 1e38, 1e-40]
 OPERATORS = ["Relu", "Conv", "MatMul", "Gemm", "Flatten", "Reshape", "Squeeze", "Unsqueeze",
              "Gather", "Slice", "Concat", "TopK", "ArgMax", "Softmax", "MaxPool", "DepthToSpace",
              "Clip", "Cast", "Div", "Quant", "Trunc", "MultiThreshold", "BatchNormalization",
-             "Expand", "Transpose", "ConstantOfShape", "Constant", "HardSigmoid", "Shape"]  # fmt: skip
+             "Expand", "Transpose", "ConstantOfShape", "Constant", "HardSigmoid",
+             "Shape"]  # fmt: skip
 
 
 def damage(model: ModelProto, rng: np.random.Generator) -> None:
