@@ -1,0 +1,28 @@
+"""Every shipped model at three foldings: built, simulated, equal, in the cycles promised."""
+
+import pytest
+
+from hwgen import api
+from hwgen.core.resources import resource
+
+MODELS = sorted(resource("models").glob("*.onnx"))
+QUICK = {("digits_mlp_w2a4", "balanced"), ("digits_cnn_w2a4", "balanced")}
+
+
+def cases():
+    for model in MODELS:
+        for folding in ("serial", "balanced", "parallel"):
+            slow = (model.stem, folding) not in QUICK
+            marks = [pytest.mark.slow] if slow else []
+            yield pytest.param(model, folding, marks=marks, id=f"{model.stem}-{folding}")
+
+
+@pytest.mark.parametrize(("model", "folding"), list(cases()))
+def test_build_and_simulate(model, folding, tmp_path):
+    built = api.build(
+        model, tmp_path / "build", folding=folding, frames=12, frames_file=model.with_suffix(".npz")
+    )
+    result = api.simulate(built.folder)
+    assert (result["verdict"], result["mismatches"]) == ("equal", 0)
+    assert result["frames"] > 12
+    assert result["interval"] == built.manifest["interval"]
