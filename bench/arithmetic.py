@@ -22,14 +22,15 @@ from pathlib import Path
 
 import numpy as np
 from amaranth.back import rtlil
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from bench.netlist import Netlist
 from bench.packing import sites
 from hwgen.core.intrange import IntRange
 from hwgen.emit.yosys import run_yosys
-from hwgen.hw.dot_product import dot_products, weight_bits
+from hwgen.hw.adder_graph import linear_range, share
+from hwgen.hw.dot_product import constant_dot_products, dot_products, weight_bits
 from hwgen.hw.stream import element
 
 RESULTS = Path(__file__).parent / "results" / "arithmetic.json"
@@ -115,6 +116,53 @@ class DotProducts(Component):
         return stimulus, y
 
 
+class ConstantProduct(Component):
+    """``y = x @ weight`` for a constant matrix between registers: x (K fields), y (N fields).
+
+    ``staged``: with :func:`tree_registers` ``(K)`` registers in between, else combinational.
+    """
+
+    def __init__(self, x_range: IntRange, weight: np.ndarray, *, staged: bool):
+        self.x_range, self.weight, self.staged = x_range, weight, staged
+        self.y_ranges = [linear_range(column, x_range) for column in weight.T]
+        super().__init__({
+            "x": In(weight.shape[0] * x_range.width), "y": Out(sum(r.width for r in self.y_ranges)),
+        })  # fmt: skip
+
+    def elaborate(self, _platform):
+        m = Module()
+        x, a = Signal.like(self.x), self.x_range.width
+        m.d.sync += x.eq(self.x)
+        lanes = [x[k * a : (k + 1) * a] for k in range(self.weight.shape[0])]
+        lanes = [v.as_signed() if self.x_range.signed else v for v in lanes]
+
+        def register(value: Value) -> Signal:
+            later = Signal(value.shape(), reset_less=True)
+            m.d.sync += later.eq(value)
+            return later
+
+        sums = constant_dot_products(m, lanes, self.weight, register if self.staged else None)
+        results = []
+        for n, (total, range_) in enumerate(zip(sums, self.y_ranges, strict=True)):
+            results.append(Signal(element(range_), name=f"y_{n}", reset_less=True))
+            m.d.sync += results[-1].eq(total)
+        m.d.comb += self.y.eq(Cat(*results))
+        return m
+
+    def check(self, netlist: Netlist) -> bool:
+        """Whether the mapped netlist computes x @ weight, for random and extreme inputs."""
+        rng = np.random.default_rng(0)
+        x = rng.integers(self.x_range.lo, self.x_range.hi + 1, (VECTORS, self.weight.shape[0]))
+        extremes = np.where(self.weight.T > 0, self.x_range.hi, self.x_range.lo)
+        x[: len(extremes)] = extremes[:VECTORS]
+        x[len(extremes) : 2 * len(extremes)] = (self.x_range.lo + self.x_range.hi) - extremes
+        bits = netlist.evaluate({"x": to_bits(x, self.x_range.width)})["y"]
+        ends = np.cumsum([r.width for r in self.y_ranges])[:-1]
+        fields = np.split(bits, ends, axis=1)
+        y = [from_bits(f, r)[:, 0] for f, r in zip(fields, self.y_ranges, strict=True)]
+        return bool((np.stack(y, axis=1) == x @ self.weight).all())
+
+
 def to_bits(values: np.ndarray, width: int) -> np.ndarray:
     """Two's complement bits of (vectors, fields), field 0 and its lowest bit first."""
     bits = (values[:, :, None] >> np.arange(width)) & 1
@@ -178,6 +226,30 @@ def folded(name: str, simd: int, *, pe: int = 8, plain: bool = False) -> dict:
     return {"name": name + ("_plain" if plain else ""), "simd": simd, "pe": pe} | row
 
 
+def case(name: str) -> tuple[np.ndarray, IntRange]:
+    """The matrix (K, N) of a file in bench/cases, and the range of its inputs."""
+    data = np.load(CASES / f"{name}.npz")
+    return data["W"].astype(np.int64), IntRange.of_bits(
+        int(data["abits"]), signed=bool(data["asigned"])
+    )
+
+
+def constant(name: str, *, staged: bool = False) -> dict:
+    """One row: the matrix of a case, combinational or pipelined."""
+    weight, x_range = case(name)
+    circuit = ConstantProduct(x_range, weight, staged=staged)
+    started = time.process_time()
+    graph = share(weight, x_range)
+    solved = time.process_time() - started
+    row = measure(circuit, circuit.check)
+    macs = int(weight.size)
+    return {
+        "name": name + ("_staged" if staged else ""), "solve_s": round(solved, 2),
+        "adders": graph.adders, "shared": len(graph.nodes), "depth": row[row["mapping"]]["levels"],
+        "lut_per_mac": round(row["lut"] / macs, 3),
+    } | row  # fmt: skip
+
+
 def store(kind: str, rows: Iterable[dict]) -> None:
     """Put rows in the results file in the place of those of the same name and SIMD."""
     data = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
@@ -190,23 +262,36 @@ def store(kind: str, rows: Iterable[dict]) -> None:
 
 
 FOLDED = ("w1a1", "w2a2", "w2a4", "w4a4", "w4a8", "w8a8")
+CONSTANT = tuple(f"cmvm_{name}" for name in (
+    "8x8_w4a4", "16x16_w4a4", "32x32_w4a4", "32x32_w6a6", "64x64_w4a4", "64x64_ternary_a4",
+    "64x64_ternary_a8", "64x64_bipolar_a1u", "64x64_w8a8",
+))  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("table", choices=["folded"])
+    parser.add_argument("table", choices=["folded", "constant"])
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--simd", nargs="*", type=int, default=[16, 64])
-    parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--plain", action="store_true", help="by the operators * and +")
+    parser.add_argument("--staged", action="store_true", help="with registers between levels")
     options = parser.parse_args()
-    for name in options.only or FOLDED:
-        for simd in options.simd:
-            row = folded(name, simd, plain=options.plain)
-            store("folded", [row])
-            print(row["name"], simd, "LUT/MAC", row["lut_per_mac"], row["mapping"],
-                  "strict", row["lut_strict_per_mac"], "verified" if row["verified"] else "WRONG",
-                  {k: (row[k]["lut_cells"], row[k]["lut"], row[k]["carry4"]) for k in MAPPINGS},
-                  f"{row['emit_s']} s", flush=True)  # fmt: skip
+    if options.table == "folded":
+        jobs = [
+            lambda n=name, s=simd: folded(n, s, plain=options.plain)
+            for name in options.only or FOLDED for simd in options.simd
+        ]  # fmt: skip
+    else:
+        jobs = [
+            lambda n=name: constant(n, staged=options.staged) for name in options.only or CONSTANT
+        ]
+    for job in jobs:
+        row = job()
+        store(options.table, [row])
+        print(row["name"], row.get("simd", ""), "LUT", row["lut"], "per MAC", row["lut_per_mac"],
+              row["mapping"], "verified" if row["verified"] else "WRONG",
+              {k: {c: row[k][c] for c in ("lut_cells", "lut", "lut_strict", "carry4", "ff", "levels")}
+               for k in MAPPINGS}, f"{row['emit_s']} s", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """LUT6 sites of a mapped Xilinx netlist: which pairs of LUTs can share one LUT6_2.
 
-A 7-series site computes one function of six inputs, or two functions of five shared inputs (O6 and
-O5, with the sixth input tied high). Two LUTs whose inputs are together at most five therefore take
-one site. The number of sites is the number of LUTs less a matching of such pairs.
+A 7-series site computes one function of six inputs, or two functions of together at most five (O6
+and O5, with the sixth input tied high). The number of sites is the number of LUTs less a matching
+of such pairs; two LUTs that drive S of a carry chain never pair, for each is fixed to its own bit of
+the chain. The matching is greedy, fewest choices first (after Karp and Sipser), so the count is an
+upper bound of the optimum.
 
-The matching is greedy, fewest choices first (after Karp and Sipser), so the count is an upper bound
-of the optimum. ``strict`` also respects the slice around a carry chain: a LUT that drives S needs
-its O6 there, and O5 leaves the slice only where the sum itself does not (it is unused or goes into
-the flip-flop beside it), unless O5 drives DI of the same bit.
+``strict`` also counts the pins of the slice: beside a LUT on S, O5 leaves the slice only where the
+sum itself does not (the sum is unused, or goes into the flip-flop beside it), or else drives DI of
+the same bit.
 """
 
 from __future__ import annotations
@@ -23,14 +24,20 @@ SHARED_INPUTS = 5
 def sites(netlist: Netlist, *, strict: bool = False) -> int:
     """LUT6 sites that the LUTs of ``netlist`` take."""
     inputs = [frozenset(lut.inputs) for lut in netlist.luts]
-    alone = _fixed(netlist) if strict else {}
-    return len(inputs) - len(pairs(inputs, alone))
+    driven = {s for carry in netlist.carries for s in carry.s}
+    chained = {k for k, lut in enumerate(netlist.luts) if lut.output in driven}
+    return len(inputs) - len(pairs(inputs, chained, _fixed(netlist) if strict else {}))
 
 
-def pairs(inputs: list[frozenset[int]], alone: dict[int, int]) -> list[tuple[int, int]]:
-    """A matching of LUTs by index; ``alone[i]`` is the only partner that i may have, or -1."""
+def pairs(
+    inputs: list[frozenset[int]], chained: set[int], alone: dict[int, int]
+) -> list[tuple[int, int]]:
+    """A matching of LUTs by index. Two of ``chained`` never pair; ``alone[i]`` is the only partner
+    that i may have, or -1."""
 
     def fits(i: int, j: int) -> bool:
+        if i in chained and j in chained:
+            return False
         if alone.get(i, j) != j or alone.get(j, i) != i:
             return False
         return len(inputs[i] | inputs[j]) <= SHARED_INPUTS
@@ -55,7 +62,7 @@ def pairs(inputs: list[frozenset[int]], alone: dict[int, int]) -> list[tuple[int
         small = rest.pop(0)
         partner = next((j for j in reversed(rest) if fits(small, j)), None)
         if partner is None:
-            break
+            continue
         rest.remove(partner)
         chosen.append((small, partner))
     return chosen

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hwgen.build import Build, load_build
+from hwgen.build import Build, Progress, load_build, silent
 from hwgen.build import build as _build
 from hwgen.config import BuildConfig
 from hwgen.core.errors import Diagnostics, fail
+from hwgen.core.limits import DEFAULT, Limits
+from hwgen.core.names import file_name
 from hwgen.frames import fit_frames
-from hwgen.frontends import lift, read_model, run_source, widths
+from hwgen.frontends import widths
+from hwgen.intake import import_model, open_model, run_model
 from hwgen.ir import Graph
 from hwgen.ir.execute import run_frames
-from hwgen.passes import run_passes
 from hwgen.schedule import schedule
 from hwgen.verify.run import run_rtl
 from hwgen.verify.run import simulate as _simulate
@@ -26,13 +28,13 @@ ENGINES = ("reference", "rtl", "onnx")
 
 
 def build(model: str | Path, out: str | Path | None = None, *,
-          progress: Callable[[str], None] = lambda step: None, **options: Any) -> Build:  # fmt: skip
-    """Build ``model`` into ``out`` (``build/<name>`` by default).
+          progress: Progress = silent, **options: Any) -> Build:  # fmt: skip
+    """Build ``model`` into ``out`` (by default ``build/<name>``, made harmless).
 
     ``options`` are the fields of :class:`hwgen.config.BuildConfig`. Raises HwgenError.
     """
     path = Path(model)
-    folder = Path(out) if out is not None else Path("build", path.stem)
+    folder = Path(out) if out is not None else Path("build", file_name(path.stem))
     return _build(BuildConfig(path, folder, **options), progress)
 
 
@@ -68,11 +70,14 @@ def synthesize(folder: str | Path, tool: str = "yosys-xc7") -> Any:
     return run_yosys(Path(folder), tool)
 
 
-def inspect(model: str | Path) -> dict[str, Any]:
-    """What ``model`` consists of: layers, widths, work. Raises HwgenError with all that is not
-    supported."""
-    source = read_model(model)
-    graph = run_passes(lift(source))
+def inspect(model: str | Path, *, limits: Limits = DEFAULT,
+            external_data: str | Path | None = None, **options: Any) -> dict[str, Any]:  # fmt: skip
+    """What ``model`` consists of: layers, widths, work.
+
+    ``options`` are those of :func:`hwgen.prepare.prepare`. Raises HwgenError with all that is not
+    supported.
+    """
+    graph = import_model(open_model(model, limits, external_data), limits, **options).graph
     bits = {node.name: (w, a) for node, w, a in widths(graph)}
     fastest = schedule(graph, folding="parallel")
     smallest = schedule(graph, folding="serial")
@@ -104,12 +109,14 @@ def _port(graph: Graph, port: Any) -> dict[str, Any]:
 
 
 def run(target: str | Path, frames: np.ndarray, *, engine: str = "reference",
-        raw: bool = False) -> np.ndarray:  # fmt: skip
+        raw: bool = False, limits: Limits = DEFAULT,
+        external_data: str | Path | None = None, **options: Any) -> np.ndarray:  # fmt: skip
     """What ``target``, a model file or a build folder, makes of ``frames`` (N, ...).
 
     ``reference``: the integer graph in NumPy. ``rtl``: the Verilog in a simulator. ``onnx``: the
     source model itself. ``raw`` returns the hardware's integers, which the source model does not
-    have. Raises HwgenError; HW202 for a model of several inputs or outputs.
+    have. ``options``, for a model file, are those of :func:`hwgen.prepare.prepare`. Raises
+    HwgenError; HW202 for a model of several inputs or outputs.
     """
     if engine not in ENGINES:
         fail("HW110", where="--engine", why=f"must be {', '.join(ENGINES)}, not {engine}",
@@ -118,25 +125,27 @@ def run(target: str | Path, frames: np.ndarray, *, engine: str = "reference",
         fail("HW110", where="--raw", why="the source model has no integers",
              help="use --engine reference or rtl")  # fmt: skip
     path = Path(target)
-    if path.is_dir():
+    if os.path.isdir(path):
         made = load_build(path)
-        graph, model = made.graph, made.model
+        graph, model = made.graph, open_model(made.model, limits)
     else:
-        made, model = None, path
-        graph = run_passes(lift(read_model(path)))
+        made = None
+        imported = import_model(open_model(path, limits, external_data), limits, **options)
+        graph, model = imported.graph, imported.model
     if len(graph.inputs) > 1 or len(graph.outputs) > 1:
         fail("HW202", where=str(target),
              why=f"it has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
              help="`hwgen run` takes one of each; `hwgen sim` compares all of them")  # fmt: skip
-    (port,), (output,) = graph.inputs, graph.outputs
+    (port,), (output,) = graph.inputs, graph.outputs  # type: ignore
     frames = fit_frames(np.asarray(frames), port)
     if engine == "reference":
         return run_frames(graph, {port.name: frames}, raw=raw)[output.name]
     if engine == "onnx":
-        return run_source(read_model(model), {port.name: frames})[output.name]
+        return run_model(model, {port.name: frames}, limits)[output.name]
     if made is None:
         with tempfile.TemporaryDirectory(prefix="hwgen-") as folder:
-            made = build(path, Path(folder, "run"), frames=1)
+            made = build(path, Path(folder, "run"), frames=1, limits=limits,
+                         external_data=external_data, **options)  # fmt: skip
             return _rtl(made, graph, frames, raw)
     return _rtl(made, graph, frames, raw)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -24,12 +23,13 @@ from hwgen.emit.manifest import EdgeInfo, Manifest, PortInfo, StageInfo, read_ma
 from hwgen.emit.templates import sim_files
 from hwgen.emit.verilog import emit
 from hwgen.frames import load_frames
-from hwgen.frontends import Source, lift, read_model, widths
+from hwgen.frontends import widths
+from hwgen.frontends.file import ModelFile
 from hwgen.hw.axi_stream import AxiStreamTop
+from hwgen.intake import import_model, open_model
 from hwgen.ir import Graph
 from hwgen.ir.print import text
 from hwgen.ir.serialize import load, save
-from hwgen.passes import run_passes
 from hwgen.report.markdown import report
 from hwgen.schedule import Design, schedule
 from hwgen.synth.handoff import write_handoff
@@ -83,19 +83,25 @@ def load_build(folder: str | Path) -> Build:
     return Build(folder, manifest)
 
 
-def build(config: BuildConfig, progress: Progress = lambda step: None) -> Build:
+def silent(step: str) -> None:
+    """Says nothing about ``step``."""
+
+
+def build(config: BuildConfig, progress: Progress = silent) -> Build:
     """Build what ``config`` asks for; nothing is left behind where a step fails.
 
     Raises HwgenError with the problems of the step that failed.
     """
     progress("reading the model")
-    source = read_model(config.model)
-    key = _key(source, config)
+    model = open_model(config.model, config.limits, config.external_data)
+    key = _key(model, config)
     if (found := _present(config.out, key)) is not None:
         return found
 
     progress("lifting to integers")
-    graph = run_passes(lift(source))
+    imported = import_model(model, config.limits, wbits=config.wbits, abits=config.abits,
+                            calib=config.calib, input_format=config.input_format)  # fmt: skip
+    graph = imported.graph
     check_widths(graph, config)
     frames = _frames(graph, config)
 
@@ -112,7 +118,7 @@ def build(config: BuildConfig, progress: Progress = lambda step: None) -> Build:
         progress("writing handoff and report")
         write_handoff(folder, manifest)
         save(graph, folder / "graph")
-        _write_texts(folder, design, source)
+        _write_texts(folder, design, imported.model)
     return Build(config.out, read_manifest(config.out), design)
 
 
@@ -126,11 +132,13 @@ def check_widths(graph: Graph, config: BuildConfig) -> None:
     for place, (node, wbits, abits) in enumerate(found):
         where = f"node `{' + '.join(node.origin) or node.name}`"
         if config.wbits is not None and wbits > config.wbits:
-            problems.add("HW205", where=where, why=f"its weights have {wbits} bits, --wbits says "
-                         f"{config.wbits}", help=f"build with --wbits {wbits}, or quantize anew")  # fmt: skip
+            problems.add("HW205", where=where,
+                         why=f"its weights have {wbits} bits, --wbits says {config.wbits}",
+                         help=f"build with --wbits {wbits}, or quantize anew")  # fmt: skip
         if config.abits is not None and abits > config.abits and place:
-            problems.add("HW205", where=where, why=f"its inputs have {abits} bits, --abits says "
-                         f"{config.abits}", help=f"build with --abits {abits}, or quantize anew")  # fmt: skip
+            problems.add("HW205", where=where,
+                         why=f"its inputs have {abits} bits, --abits says {config.abits}",
+                         help=f"build with --abits {abits}, or quantize anew")  # fmt: skip
     for option, asked, widest in (
         ("--wbits", config.wbits, max((w for _, w, _ in found), default=0)),
         ("--abits", config.abits, max((a for _, _, a in inner), default=0)),
@@ -179,10 +187,10 @@ def _write_hardware(folder: Path, design: Design, key: str) -> dict[str, Any]:
     return content
 
 
-def _write_texts(folder: Path, design: Design, source: Source) -> None:
+def _write_texts(folder: Path, design: Design, model: ModelFile) -> None:
     """What a person reads, and what the next command needs."""
     (folder / "model").mkdir()
-    shutil.copyfile(source.path, folder / "model" / "model.onnx")
+    (folder / "model" / "model.onnx").write_bytes(model.data)
     (folder / "folding.json").write_text(folding_text(design), "utf-8")
     (folder / "reports").mkdir()
     (folder / "reports" / "graph.txt").write_text(text(design.graph) + "\n", "utf-8")
@@ -203,19 +211,21 @@ def _frames(graph: Graph, config: BuildConfig) -> dict[str, np.ndarray] | None:
     if config.frames_file is None:
         return None
     if len(graph.inputs) > 1:
-        fail("HW112", where=str(config.frames_file), why=f"the model has {len(graph.inputs)} inputs",
+        fail("HW112", where=str(config.frames_file),
+             why=f"the model has {len(graph.inputs)} inputs, a file holds frames of one",
              help="leave --frames-file out: random frames are made for each input")  # fmt: skip
-    (port,) = graph.inputs
+    (port,) = graph.inputs  # type: ignore
     frames = load_frames(config.frames_file, port)[: config.frames]
     return {port.value: port.to_edge(frames, graph.type(port.value))}
 
 
-def _key(source: Source, config: BuildConfig) -> str:
+def _key(model: ModelFile, config: BuildConfig) -> str:
     """A digest of everything that decides the bytes of a build, hwgen's own sources included."""
-    digest = hashlib.sha256(source.sha256.encode())
+    digest = hashlib.sha256(model.sha256.encode())
     digest.update(json.dumps(config.fingerprint(), sort_keys=True).encode())
     digest.update(" ".join(map(_version, ("amaranth", "numpy", "pyosys"))).encode())
-    given = [p for p in (config.frames_file, config.folding_file) if p is not None and p.is_file()]
+    files = (config.frames_file, config.folding_file, config.calib)
+    given = [p for p in files if p is not None and p.is_file()]
     package = sorted(Path(__file__).parent.rglob("*.py"))
     templates = sorted(p for p in resource("rtl_templates").rglob("*") if p.is_file())
     for path in [*given, *package, *templates]:
@@ -234,10 +244,10 @@ def _version(package: str) -> str:
 
 def _present(out: Path, key: str) -> Build | None:
     """The build in ``out`` if it is whole and has this key."""
-    if out.is_symlink() or not (out / "manifest.json").is_file():
-        return None
     try:
         found = load_build(out)
-    except HwgenError:
+    except (HwgenError, OSError):
+        return None
+    if out.is_symlink():  # to be refused
         return None
     return replace(found, reused=True) if found.manifest.get("key") == key else None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import hwgen
 from hwgen.core.codes import BUG, CODES, INTERRUPTED, OK, TOOL
-from hwgen.core.errors import HwgenError, fail, printable
+from hwgen.core.errors import HwgenError, did_you_mean, fail, printable
+from hwgen.core.limits import Limits, flag, meaning
 from hwgen.terminal import Terminal
 
 
@@ -30,9 +31,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         terminal.interrupted()
         return INTERRUPTED
-    except BrokenPipeError:  # who reads has seen enough; nothing is left to flush at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
     except Exception as error:
         if "--debug" in words:
             raise
@@ -85,7 +83,7 @@ def _inspect(options: argparse.Namespace, terminal: Terminal) -> None:
     from hwgen import api
 
     terminal.progress("reading the model")
-    found = api.inspect(options.model)
+    found = api.inspect(options.model, **_prepared(options))
     rows = [
         (x["name"], x["op"], x["input"], x["output"], str(x["wbits"] or ""), str(x["abits"] or ""),
          str(x["macs"] or ""))
@@ -98,7 +96,7 @@ def _inspect(options: argparse.Namespace, terminal: Terminal) -> None:
     terminal.result(
         found,
         "\n".join([
-            f"{found['name']}: {found['macs']} multiply-accumulates per frame, all in hardware",
+            f"{printable(found['name'])}: {found['macs']} multiply-accumulates per frame, all in hardware",
             *ports,
             f"  serial folding {found['interval']['serial']} cycles/frame, about "
             f"{found['lut']['serial']} LUT; parallel {found['interval']['parallel']} cycles/frame, "
@@ -113,12 +111,12 @@ def _build(options: argparse.Namespace, terminal: Terminal) -> None:
 
     chosen = {
         name: getattr(options, name)
-        for name in ("wbits", "abits", "target", "folding", "interval", "fps", "clock_mhz",
+        for name in ("target", "folding", "interval", "fps", "clock_mhz",
                      "frames", "seed")
     }  # fmt: skip
     frames_file = Path(options.frames_file) if options.frames_file else None
     built = api.build(options.model, options.out, frames_file=frames_file,
-                      progress=terminal.progress, **chosen)  # fmt: skip
+                      progress=terminal.progress, **chosen, **_prepared(options))  # fmt: skip
     m = built.manifest
     rows = [
         (s["name"], s["op"], "x".join(map(str, s["output"]["shape"])), str(s["output"]["bits"]),
@@ -136,6 +134,16 @@ def _build(options: argparse.Namespace, terminal: Terminal) -> None:
     )  # fmt: skip
 
 
+def _prepared(options: argparse.Namespace) -> dict[str, Any]:
+    """What is to be done to a model before it is lifted."""
+    calib = Path(options.calib) if options.calib else None
+    bounds = {f.name: getattr(options, f"max_{f.name}") for f in fields(Limits)}
+    external = Path(options.external_data) if options.external_data else None
+    return {"wbits": options.wbits, "abits": options.abits, "calib": calib,
+            "input_format": options.input_format, "external_data": external,
+            "limits": Limits(**bounds)}  # fmt: skip
+
+
 def _run(options: argparse.Namespace, terminal: Terminal) -> None:
     import numpy as np
 
@@ -146,7 +154,8 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> None:
     frames = read_array(Path(options.input))
     check_writable(Path(options.output))
     terminal.progress(f"running {options.input} ({options.engine})")
-    result = api.run(options.target, frames, engine=options.engine, raw=options.raw)
+    result = api.run(options.target, frames, engine=options.engine, raw=options.raw,
+                     **_prepared(options))  # fmt: skip
     write_atomically(Path(options.output), lambda file: np.save(file, result))
     shape = "x".join(map(str, result.shape))
     terminal.result(
@@ -174,23 +183,18 @@ def _synth(options: argparse.Namespace, terminal: Terminal) -> None:
 
     terminal.progress(f"running {options.tool}")
     report = api.synthesize(options.folder, options.tool)
-    stages = {s["name"]: s["estimate"] for s in api.load(options.folder).manifest["stages"]}
-    measured = [*sorted(report.stages.items(), key=lambda item: [*stages, item[0]].index(item[0])),
-                ("total", report.total)]  # fmt: skip
+    estimates = {s["name"]: s["estimate"] for s in api.load(options.folder).manifest["stages"]}
     kinds = ("lut", "ff", "bram", "dsp")
-    estimates = {**stages, "total": {k: sum(s[k] for s in stages.values()) for k in kinds}}
-    rows = []
-    for name, usage in measured:
-        pairs = [(f"{getattr(usage, kind):g}", estimates.get(name, {}).get(kind)) for kind in kinds]
-        rows.append([name or "between stages", *(
-            text for found, guess in pairs for text in (found, "" if guess is None else f"{guess:g}")
-        )])  # fmt: skip
-    head = ["stage", *(text for kind in kinds for text in (kind.upper(), "(est.)"))]
+    estimates["total"] = {kind: sum(e[kind] for e in estimates.values()) for kind in kinds}
+    rows = [
+        (name or "between stages", *(f"{getattr(usage, kind):g}" for kind in kinds),
+         *(f"{estimates[name][kind]:g}" if name in estimates else "" for kind in kinds))
+        for name, usage in [*report.stages.items(), ("total", report.total)]
+    ]  # fmt: skip
     terminal.result(
-        {**asdict(report), "estimate": estimates},
-        f"  {options.folder}/synth/{options.tool}: report.json, yosys.log; "
-        "BRAM in blocks of 36 Kibit",
-        (head, rows),
+        {**asdict(report), "estimates": estimates},
+        f"BRAM in blocks of 36 Kibit; log and report in {options.folder}/synth/{options.tool}",
+        (("stage", "LUT", "FF", "BRAM", "DSP", "est. LUT", "FF", "BRAM", "DSP"), rows),
     )
 
 
@@ -200,7 +204,8 @@ def _explain(options: argparse.Namespace, terminal: Terminal) -> None:
              help=f"codes are {', '.join(CODES)}")  # fmt: skip
     wanted = list(CODES) if options.all else [options.code.upper()]
     if wanted[0] not in CODES:
-        fail("HW110", where=options.code, why="no such code", help=f"codes are {', '.join(CODES)}")
+        fail("HW110", where=options.code, why="no such code",
+             help=f"{did_you_mean(wanted[0], CODES)}codes are {', '.join(CODES)}")  # fmt: skip
     entries = [{"code": code, **asdict(CODES[code])} for code in wanted]
     shape = "{code}: {title} (exit {exit})\n{text}"
     text = ""
@@ -213,6 +218,20 @@ def _explain(options: argparse.Namespace, terminal: Terminal) -> None:
     terminal.result({"codes": entries} if options.all else entries[0], text.rstrip())
 
 
+def _add_model_options(sub: argparse.ArgumentParser) -> None:
+    """What a quantized model must have, or what a float one is to get."""
+    sub.add_argument("--wbits", type=int, help="weight bits that the model must have, 1 to 8")
+    sub.add_argument("--abits", type=int, help="activation bits that the model must have, 1 to 8")
+    sub.add_argument("--calib", help=".npy or .npz of typical inputs, to quantize a float model by")
+    sub.add_argument("--input-format", help="fixed-point format of real inputs, such as Q3.12")
+    bounds = sub.add_argument_group("what a model file may cost (see docs/safety.md)")
+    bounds.add_argument("--external-data", metavar="DIR",
+                        help="only folder whose files may hold the model's tensors (none)")  # fmt: skip
+    for limit in fields(Limits):
+        bounds.add_argument(flag(limit.name), type=int, metavar="N", default=limit.default,
+                            help=f"{meaning(limit.name)} ({limit.default})")  # fmt: skip
+
+
 class _Parser(argparse.ArgumentParser):
     """Errors have the form of all others; an option has one name."""
 
@@ -220,7 +239,17 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> Any:
-        fail("HW110", where=self.prog, why=message, help=f"{self.prog} --help")
+        word = next((m[0] for m in re.finditer(r"--[\w-]+|(?<=')[\w-]+(?=')", message)), "")
+        near = did_you_mean(word, self._words())
+        fail("HW110", where=self.prog, why=message, help=f"{near}{self.prog} --help lists all")
+
+    def _words(self) -> set[str]:
+        """Every command and option, those of the commands included."""
+        words = set(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                words.update(action.choices, *(sub._words() for sub in action.choices.values()))
+        return words
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -244,12 +273,12 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("inspect", _inspect, "show layers, widths and work of a model")
     sub.add_argument("model")
+    _add_model_options(sub)
 
     sub = command("build", _build, "turn a model into Verilog with a testbench")
     sub.add_argument("model")
     sub.add_argument("-o", "--out", help="folder to write (build/<model>)")
-    sub.add_argument("--wbits", type=int, help="weight bits that the model must have, 1 to 8")
-    sub.add_argument("--abits", type=int, help="activation bits that the model must have, 1 to 8")
+    _add_model_options(sub)
     sub.add_argument("--target", default="verilog", help="verilog")
     sub.add_argument("--folding", default="balanced",
                      help="serial, balanced, parallel, or a folding .json")  # fmt: skip
@@ -266,6 +295,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--output", required=True, help=".npy to write")
     sub.add_argument("--engine", default="reference", help="reference, rtl or onnx")
     sub.add_argument("--raw", action="store_true", help="write the hardware's integers")
+    _add_model_options(sub)
 
     sub = command("sim", _sim, "simulate a build and compare every integer")
     sub.add_argument("folder", metavar="DIR")
@@ -282,4 +312,3 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("code", nargs="?", help="such as HW201")
     sub.add_argument("--all", action="store_true", help="explain all, as docs/errors.md does")
     return parser
-

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hwgen.core.errors import Diagnostics
+from hwgen.core.limits import DEFAULT, Limits
 
 FOLDINGS = ("serial", "balanced", "parallel")
 TARGETS = ("verilog",)
@@ -21,6 +21,11 @@ class BuildConfig:
     ``interval`` : cycles per frame not to exceed; or ``fps`` at ``clock_mhz``; or else ``folding``.
     ``frames`` : how many frames of stimulus go into the build, ``seed`` draws those not given.
     ``frames_file`` : an ``.npy`` or ``.npz`` (array ``x``) of model inputs to simulate with.
+    ``calib`` : such a file of typical inputs, by which a float model is quantized to ``wbits`` and
+    ``abits``.   ``input_format`` : fixed-point format of real inputs, such as ``Q3.12``.
+
+    ``external_data`` : the only folder whose files may hold tensors of the model, or None.
+    ``limits`` : what the model may cost.
 
     Raises HwgenError HW110 with every option whose value cannot be.
     """
@@ -37,6 +42,10 @@ class BuildConfig:
     frames: int = 100
     frames_file: Path | None = None
     seed: int = 0
+    calib: Path | None = None
+    input_format: str | None = None
+    external_data: Path | None = None
+    limits: Limits = DEFAULT
 
     def __post_init__(self) -> None:
         problems = Diagnostics()
@@ -51,7 +60,9 @@ class BuildConfig:
         need(self.target in TARGETS, "--target", " or ".join(TARGETS), self.target)
         need(self.interval is None or self.interval >= 1, "--interval", "at least 1", self.interval)
         need(0.001 <= self.clock_mhz <= 1e6, "--clock-mhz", "0.001 to 1000000", self.clock_mhz)
-        need(self.fps is None or 0 < self.fps < math.inf, "--fps", "greater than 0", self.fps)
+        fastest = self.clock_mhz * 1e6  # one frame per cycle
+        need(self.fps is None or 0 < self.fps <= fastest, "--fps",
+             f"greater than 0 and at most {fastest:g}, one frame per cycle", self.fps)  # fmt: skip
         need(1 <= self.frames <= 100_000, "--frames", "1 to 100000", self.frames)
         need(self.seed >= 0, "--seed", "0 or more", self.seed)
         need(self.folding in FOLDINGS or self.folding.endswith(".json"), "--folding",
@@ -78,5 +89,5 @@ class BuildConfig:
         return {
             "wbits": self.wbits, "abits": self.abits, "target": self.target,
             "folding": self.folding if self.folding in FOLDINGS else "file", "cycles": self.cycles,
-            "clock_mhz": self.clock_mhz, "frames": self.frames, "seed": self.seed,
+            "clock_mhz": self.clock_mhz, "frames": self.frames, "seed": self.seed, "input_format": self.input_format,
         }  # fmt: skip

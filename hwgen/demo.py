@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hwgen.build import Build
-from hwgen.core.errors import fail
+from hwgen.core.errors import did_you_mean, fail
 from hwgen.core.resources import resource
 from hwgen.frames import load_frames
 from hwgen.ir.execute import run_frames
@@ -18,8 +18,9 @@ def shipped(name: str) -> tuple[Path, Path]:
     folder = resource("models")
     model = folder / f"{name}.onnx"
     if Path(name).name != name or not model.is_file():
-        names = ", ".join(sorted(path.stem for path in folder.glob("*.onnx")))
-        fail("HW101", where=name, why="no such shipped model", help=f"choose one of {names}")
+        names = sorted(path.stem for path in folder.glob("*.onnx"))
+        fail("HW101", where=name, why="no such shipped model",
+             help=f"{did_you_mean(name, names)}the shipped ones are {', '.join(names)}")  # fmt: skip
     return model, model.with_suffix(".npz")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -12,7 +14,8 @@ from hwgen.core.errors import fail
 from hwgen.ir.graph import Port
 
 # What NumPy raises for a file that is none of its own, cut short, or made to mislead.
-_DAMAGED = (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, MemoryError, SyntaxError, NotImplementedError,
+            RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError)  # fmt: skip
 
 
 def load_frames(path: Path, port: Port) -> np.ndarray:
@@ -25,8 +28,8 @@ def load_frames(path: Path, port: Port) -> np.ndarray:
 
 def read_array(path: Path) -> np.ndarray:
     """The array of an ``.npy`` file, or array ``x`` of an ``.npz`` file. Raises HW101, HW112."""
-    if not path.is_file():
-        why = "it is no regular file" if path.exists() else "no such file"
+    if not os.path.isfile(path):
+        why = "it is no regular file" if os.path.exists(path) else "no such file"
         fail("HW101", where=str(path), why=why, help="give an .npy file of frames")
     try:
         content = np.load(path, allow_pickle=False)
@@ -60,7 +63,7 @@ def fit_frames(array: np.ndarray, port: Port, where: str = "input") -> np.ndarra
     if not np.isfinite(array).all():
         fail("HW112", where=where, why="it holds NaN or infinity", help="give finite numbers")
     if array.min() < limits.min or array.max() > limits.max:
-        fail("HW112", where=where, why=f"its values {array.min()}..{array.max()} are not all {kind}",
+        fail("HW112", where=where, why=f"it holds {array.min()}..{array.max()}, not {kind}",
              help=f"give numbers in {limits.min}..{limits.max}")  # fmt: skip
     if kind.kind in "iu" and (array != np.rint(array)).any():
         fail("HW112", where=where, why="its values are not all whole",

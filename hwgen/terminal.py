@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
-
-from rich.console import Console
+from typing import Any, TextIO
 
 from hwgen.core.codes import BUG, INTERRUPTED
 from hwgen.core.errors import HwgenError, Problem
@@ -23,22 +22,21 @@ class Terminal:
         self._json = json
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a character that it cannot encode is escaped
-                stream.reconfigure(errors="backslashreplace")
-        self._err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+                stream.reconfigure(errors="backslashreplace")  # type: ignore
         self._start = time.monotonic()
 
     def progress(self, step: str) -> None:
         """Say what happens now, with the seconds since the start."""
-        self._err.print(f"[{time.monotonic() - self._start:5.1f}s] {step}", style="dim")
+        line = f"[{time.monotonic() - self._start:5.1f}s] {step}"
+        dim = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        _write(sys.stderr, f"\x1b[2m{line}\x1b[0m" if dim else line)
 
     def result(self, data: dict[str, Any], text: str = "", table: Rows | None = None) -> None:
         """The outcome: ``data`` for machines, or ``table`` and ``text`` for people."""
         if self._json:
-            sys.stdout.write(json.dumps(data, default=str) + "\n")
+            _write(sys.stdout, json.dumps(data, default=str))
         else:
-            parts = [*([aligned(*table)] if table else []), *([text] if text else [])]
-            sys.stdout.write("\n".join(parts) + "\n")
-        sys.stdout.flush()
+            _write(sys.stdout, "\n".join([*([aligned(*table)] if table else []), text]).rstrip())
 
     def error(self, error: HwgenError) -> None:
         """Every problem: on standard error in words, or as the JSON object."""
@@ -55,7 +53,7 @@ class Terminal:
         if self._json:
             self._errors((), INTERRUPTED)
         else:
-            self._err.print("interrupted")
+            _write(sys.stderr, "interrupted")
 
     def _errors(self, problems: Sequence[Problem], code: int) -> None:
         if self._json:
@@ -63,7 +61,15 @@ class Terminal:
             self.result({"errors": errors, "exit": code})
             return
         for problem in problems:
-            self._err.print(str(problem))
+            _write(sys.stderr, str(problem))
+
+
+def _write(stream: TextIO, line: str) -> None:
+    try:
+        stream.write(line + "\n")
+        stream.flush()
+    except BrokenPipeError:  # who reads has seen enough; the rest must not fail at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Derandomized, so that a green commit stays green; `make test-all` draws anew and draws more.
@@ -11,3 +12,8 @@ settings.register_profile(
 )
 settings.register_profile("night", deadline=None, max_examples=500, suppress_health_check=_QUIET)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true",
+                     help="write the golden files of tests/errors anew")  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from hwgen.core.codes import CODES
@@ -13,7 +14,8 @@ from hwgen.core.codes import CODES
 class Problem:
     """One thing that is wrong.
 
-    ``where`` names the place (file and node), ``why`` the reason, ``help`` the next step.
+    ``where`` names the place (file and node), ``why`` the reason, ``help`` the next step; without
+    one it points to the long explanation.
     """
 
     code: str
@@ -25,6 +27,8 @@ class Problem:
     def __post_init__(self) -> None:
         if self.code not in CODES:
             raise ValueError(f"unknown error code {self.code}")
+        if not self.help:
+            object.__setattr__(self, "help", f"`hwgen explain {self.code}` tells more")
 
     def __str__(self) -> str:
         lines = [f"error[{self.code}]: {CODES[self.code].title}"]
@@ -46,6 +50,13 @@ def printable(text: str, limit: int = 400) -> str:
     """``text`` fit for a terminal: control and direction characters escaped, length bounded."""
     safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return safe if len(safe) <= limit else f"{safe[: limit - 3]}..."
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``"did you mean x? "`` for the nearest of what is known, empty where nothing is near."""
+    words = list(known)
+    near = get_close_matches(word, words, n=1) if word not in words else []
+    return f"did you mean {near[0]}? " if near else ""
 
 
 class HwgenError(Exception):

@@ -92,7 +92,7 @@ def _replace(scratch: Path, out: Path) -> None:
 
 def check_writable(path: Path) -> None:
     """Raise HW111 where :func:`write_atomically` could not write ``path``."""
-    if path.is_dir():
+    if os.path.isdir(path):
         fail("HW111", where=str(path), why="it is a folder", help="give the path of a file")
     try:
         with tempfile.TemporaryFile(dir=path.parent):

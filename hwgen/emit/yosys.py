@@ -11,7 +11,10 @@ from hwgen.core.errors import fail
 
 _CHILD = """
 import sys
-from pyosys import libyosys as ys
+try:
+    from pyosys import libyosys as ys
+except ImportError as error:
+    sys.exit(f"pyosys cannot be imported: {error}")
 design = ys.Design()
 for line in sys.stdin.read().splitlines():
     if line.strip() and not line.startswith("#"):

@@ -1,10 +1,17 @@
 """From an ONNX file to the integer graph, and the source model's own arithmetic beside it."""
 
+from hwgen.core.limits import Limits
 from hwgen.frontends.importer import lift, widths
-from hwgen.frontends.limits import Limits
 from hwgen.frontends.oracle import run_source
-from hwgen.frontends.read import Source, quantize_input, read_model, source_of
+from hwgen.frontends.read import (
+    Source,
+    quantize_input,
+    read_model,
+    source_of,
+    source_of_bytes,
+)
 
 __all__ = [
-    "Limits", "Source", "lift", "quantize_input", "read_model", "run_source", "source_of", "widths",
+    "Limits", "Source", "lift", "quantize_input", "read_model", "run_source", "source_of",
+    "source_of_bytes", "widths",
 ]  # fmt: skip

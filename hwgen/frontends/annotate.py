@@ -17,7 +17,7 @@ QUANTIZERS = frozenset({
     "Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold", "QuantizeLinear",
     "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger",
 })  # fmt: skip
-
+STORAGE = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 # Makers of constants out of nothing or of shapes: no weights, and their size is not bounded here.
 SHAPELESS = frozenset({"ConstantOfShape", "Expand", "Range", "RandomNormal", "RandomUniform"})
@@ -37,8 +37,15 @@ class Quantizer:
 
 
 def is_float(source: Source) -> bool:
-    """Whether nothing in the model quantizes."""
-    return not any(node.op_type in QUANTIZERS for node in source.nodes)
+    """Whether nothing in the model quantizes; constants may be stored as integers and a scale."""
+    dynamic = set(source.inputs)
+    for node in source.nodes:
+        depends = not dynamic.isdisjoint(node.input)
+        if node.op_type in QUANTIZERS and (depends or node.op_type not in STORAGE):
+            return False
+        if depends:
+            dynamic.update(name for name in node.output if name)
+    return True
 
 
 def constants(source: Source) -> dict[str, np.ndarray]:

@@ -64,8 +64,6 @@ def _expand(call: Call) -> np.ndarray:
 
 def _filled(call: Call) -> np.ndarray:
     shape = _ints(call, 0, "shape") or ()
-    if math.prod(shape) > 1 << 24:
-        raise call.error(f"it makes a constant of {math.prod(shape)} elements", code="HW106")
     return np.full(shape, call.attrs.get("value", np.zeros(1, np.float32))[0])
 
 
@@ -90,6 +88,27 @@ def _arithmetic(function: Callable[..., np.ndarray]) -> Callable[[Call], np.ndar
 
 def _divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.trunc(x / y) if x.dtype.kind in "iu" else x / y
+
+
+def size_of(call: Call) -> int:
+    """At most how many elements folding ``call`` makes, found without making them."""
+    shapes = [x.shape for x in call.inputs if x is not None]
+    largest = max(map(math.prod, shapes), default=1)
+    match call.op:
+        case "Shape" | "Size":
+            return 1
+        case "ConstantOfShape":
+            return math.prod(_ints(call, 0, "shape") or ())
+        case "Expand":
+            return math.prod(np.broadcast_shapes(shapes[0], _ints(call, 1, "shape") or ()))
+        case "Concat":
+            return sum(map(math.prod, shapes))
+        case "Gather":
+            axis = shapes[0][call.attrs.get("axis", 0)]
+            return math.prod(shapes[0]) // max(axis, 1) * math.prod(shapes[1])
+        case "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max":
+            return math.prod(np.broadcast_shapes(*shapes))
+    return largest
 
 
 OF_SHAPE = ("Shape", "Size")  # constant for every tensor of known shape

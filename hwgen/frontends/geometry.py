@@ -32,9 +32,17 @@ def window_of(
     where it ends outside; that is padding at the bottom and right.
     """
 
+    x = call.get(0)
+    rank = 2 if x is None else len(x.shape) - 2
+    stated = call.attrs.get("kernel_shape")
+    if stated is not None and stated[-rank:] != kernel[-rank:]:
+        raise call.error(f"its kernel_shape {stated} is not that of its weight", code="HW103")
+
     def pair(name: str) -> tuple[int, int]:
-        values = call.attrs.get(name) or (1, 1)
-        return (1, values[0]) if len(values) == 1 else (values[0], values[1])
+        values = call.attrs.get(name) or (1,) * rank
+        if len(values) != rank:
+            raise call.error(f"{name} {values} for {rank} dimensions", code="HW103")
+        return (1, values[0]) if rank == 1 else (values[0], values[1])
 
     stride, dilation = pair("strides"), pair("dilations")
     extent = Window(_two(kernel), stride, dilation=dilation).extent
@@ -61,6 +69,8 @@ def _pads(
 ) -> tuple[int, int, int, int]:
     """Top, left, bottom, right."""
     mode = call.attrs.get("auto_pad", "NOTSET")
+    if mode not in ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"):
+        raise call.error(f"unknown auto_pad {mode}", code="HW103")
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         total = [max((-(-n // s) - 1) * s + e - n, 0)
                  for n, s, e in zip(shape, stride, extent, strict=False)]  # fmt: skip

@@ -14,10 +14,9 @@ import hwgen.frontends.tails  # noqa: F401  (handlers register themselves on imp
 from hwgen.core.errors import Diagnostics, HwgenError, fail
 from hwgen.core.intrange import IntRange
 from hwgen.frontends.call import HANDLERS, Call
-from hwgen.frontends.folding import FOLD, OF_SHAPE
+from hwgen.frontends.folding import FOLD, OF_SHAPE, size_of
 from hwgen.frontends.lifted import Constant, Feed, Lifted, Tensor
 from hwgen.frontends.lifter import Lifter
-from hwgen.frontends.limits import DEFAULT
 from hwgen.frontends.read import STANDARD, Source, output_shape
 from hwgen.frontends.tensors import QONNX, attributes, label
 from hwgen.ir.graph import Graph, GraphBuilder, Node, Port
@@ -41,7 +40,7 @@ def lift(source: Source) -> Graph:
     HW202 unsupported use of one, HW203 unquantized tensor, HW204 no monotone function, HW206
     nothing to build.
     """
-    lifter = Lifter(GraphBuilder(source.name))
+    lifter = Lifter(GraphBuilder(source.name), source.limits)
     problems = Diagnostics()
     tensors: dict[str, Tensor | None] = {  # None: lost to a problem already reported
         name: Constant(array) for name, array in source.constants.items()
@@ -65,7 +64,8 @@ def lift(source: Source) -> Graph:
     problems.raise_if_any()
     graph = lifter.builder.build()
     if not graph.nodes:
-        fail("HW206", where=source.name, why="no layer stands between its inputs and its outputs")
+        fail("HW206", where=source.name, why="no layer stands between its inputs and its outputs",
+             help="give a model with a MatMul, Gemm or Conv of quantized weights")  # fmt: skip
     verify(graph)
     return graph
 
@@ -115,7 +115,7 @@ def _lift_node(
     fold = FOLD.get(node.op_type)
     static = all(isinstance(x, Constant) for x in given)
     if fold is not None and (static or node.op_type in OF_SHAPE):
-        return (_fold(call, fold),)
+        return (_fold(lifter, call, fold),)
     if handler is None:
         if fold is not None:
             raise call.error(f"{node.op_type} is supported on constants only", HELP_OTHERS)
@@ -134,13 +134,13 @@ def _unknown(call: Call, node: NodeProto) -> HwgenError:
                       HELP.get(node.op_type, HELP_OTHERS), "HW201")  # fmt: skip
 
 
-def _fold(call: Call, function: Callable[[Call], np.ndarray]) -> Constant:
+def _fold(lifter: Lifter, call: Call, function: Callable[[Call], np.ndarray]) -> Constant:
     try:
+        lifter.account(size_of(call))
         with np.errstate(all="ignore"):
             result = np.asarray(function(call))
     except (ValueError, IndexError, TypeError, KeyError, AttributeError) as error:
         raise call.error(f"its constants do not fit: {error}", code="HW103") from None
-    DEFAULT.check("elements", result.size, where=call.where)
     if result.dtype.kind == "f" and not np.isfinite(result).all():
         raise call.error("it makes NaN or infinity out of constants", code="HW104")
     return Constant(result)

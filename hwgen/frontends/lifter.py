@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hwgen.core.intrange import IntRange
+from hwgen.core.limits import DEFAULT, Limits
 from hwgen.frontends.call import Call
 from hwgen.frontends.lifted import (
     Feed,
@@ -18,7 +19,6 @@ from hwgen.frontends.lifted import (
     rechannel,
     shrink,
 )
-from hwgen.frontends.limits import DEFAULT
 from hwgen.frontends.thresholds import (
     Function,
     NotMonotoneError,
@@ -44,7 +44,14 @@ class Lifter:
     """Handlers build through this: every edge of the graph is made by one of its methods."""
 
     builder: GraphBuilder
+    limits: Limits = DEFAULT
     call: Call = field(init=False)
+    folded: int = 0
+
+    def account(self, elements: int) -> None:
+        """Note that folding makes so many numbers. Raises HW106 where all together are too many."""
+        self.folded += elements
+        self.limits.check("folded", self.folded, where=self.call.where)
 
     # What an edge is
 
@@ -73,7 +80,7 @@ class Lifter:
             edge = self.builder.add(op, values, name=name or self.call.name, origin=origin)
         except ValueError as error:
             raise self.call.error(str(error)) from None
-        DEFAULT.check("elements", self.builder.type(edge).size, where=self.call.where)
+        self.limits.check("tensor", self.builder.type(edge).size, where=self.call.where)
         return edge
 
     def pointwise(self, x: Lifted) -> None:

@@ -113,7 +113,8 @@ def _session(source: Source, data: bytes) -> Any:
     try:
         import onnxruntime as ort
     except ImportError:
-        fail("HW601", why="onnxruntime is not installed", help='pip install "hwgen[onnx]"')
+        fail("HW601", where="onnxruntime", why="it is not installed",
+             help='pip install "hwgen[onnx]"')  # fmt: skip
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4

@@ -86,8 +86,9 @@ def trunc(lifter: Lifter, call: Call) -> Tensor:
 def multi_threshold(lifter: Lifter, call: Call) -> Tensor:
     """Counts the thresholds that each element reaches; one row per channel, or one for all."""
     table = call.constant(1, "thresholds").astype(np.float32)
-    if table.ndim != 2:
+    if table.ndim != 2 or not table.size:
         raise call.error(f"its thresholds must be (channels, steps), not {table.shape}")
+    lifter.limits.check("table", table.shape[1], where=call.where)
     x = call.lifted()
     layout = call.attrs.get("data_layout", "NCHW")
     axis = 1 if layout.startswith("NC") and len(x.shape) > 1 else len(x.shape) - 1
@@ -109,6 +110,7 @@ def _bipolar(lifter: Lifter, call: Call, scale: np.ndarray, zero: np.ndarray | N
     """Sign, zero counting as positive: codes 0 and 1 stand for ``-scale`` and ``scale``."""
     x = call.get(0)
     if isinstance(x, Constant):
+        _same_size(call, x, scale, *([] if zero is None else [zero]))
         values = np.asarray(x.array, np.float32)
         if zero is not None:
             values = values / scale.astype(np.float32) + zero.astype(np.float32)
@@ -135,12 +137,20 @@ def _quantizer(
     out_zero = zero if out_zero is None else out_zero
     x = call.get(0)
     if isinstance(x, Constant):
+        _same_size(call, x, scale, zero, np.asarray(out_scale), np.asarray(out_zero))
         q = np.rint(steps(scale, zero)(np.asarray(x.array, np.float32))).astype(np.int64)
         return _weight(q - _whole(call, out_zero), out_scale)
     x, arrays = lifter.constants(call.lifted(), scale, zero, out_scale, np.asarray(out_zero))
     mul = arrays[2].astype(np.float64)
     add = (0 - arrays[3].astype(np.float64)) * mul
     return lifter.quantize(x, steps(arrays[0], arrays[1]), codes, mul, add)
+
+
+def _same_size(call: Call, x: Constant, *constants: np.ndarray) -> None:
+    """Refuse constants that would enlarge ``x``, before they do."""
+    shapes = [constant.shape for constant in constants]
+    if np.broadcast_shapes(x.shape, *shapes) != x.shape:
+        raise call.error(f"constants of shapes {shapes} do not fit {x.shape}", code="HW103")
 
 
 def _weight(codes: np.ndarray, scale: np.ndarray) -> Constant:

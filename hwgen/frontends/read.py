@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import stat
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from hwgen.core.errors import fail, printable
-from hwgen.frontends.limits import DEFAULT, Limits
-from hwgen.frontends.tensors import QONNX, check_numbers, read_constants, where
+from hwgen.core.limits import DEFAULT, Limits
+from hwgen.frontends.file import read_file
+from hwgen.frontends.structure import check_structure
+from hwgen.frontends.tensors import QONNX, check_numbers, parse, read_constants, where
 
 STANDARD = ("", "ai.onnx")
 OPSETS = range(7, onnx.defs.onnx_opset_version() + 1)
@@ -36,7 +35,6 @@ class Source:
     model: ModelProto
     name: str
     path: str
-    sha256: str
     opset: int
     nodes: tuple[NodeProto, ...]
     constants: Mapping[str, np.ndarray]
@@ -44,6 +42,7 @@ class Source:
     outputs: tuple[str, ...]
     shapes: Mapping[str, tuple[int, ...]]
     dtypes: Mapping[str, str]
+    limits: Limits = DEFAULT
 
     def where(self, node: NodeProto) -> str:
         """How messages name a node."""
@@ -65,56 +64,40 @@ def output_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def read_model(path: str | Path, limits: Limits = DEFAULT) -> Source:
-    """Read and check an ONNX file.
+    """Read and check an ONNX file in this very process: for files of our own.
 
-    Raises HwgenError: HW101 no such file; HW102 no ONNX model; HW103 malformed; HW104 NaN, infinity
-    or a scale that is not positive; HW105 dynamic shape; HW106 over a limit; HW202 functions,
-    subgraphs, an unknown opset. Data kept outside the file is never opened.
+    Files of others go through :mod:`hwgen.intake`. Raises HwgenError: HW101 no such file; HW102 no
+    ONNX model; HW103 malformed; HW104 NaN, infinity or a scale that is not positive; HW105 dynamic
+    shape; HW106 over a limit; HW202 functions, subgraphs, an unknown opset. Data kept outside the
+    file is never opened.
     """
-    path = Path(path)
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            fail("HW101", where=str(path), why="it is no regular file")
-        limits.check("file_bytes", status.st_size, where=str(path))
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        fail("HW101", where=str(path), why=str(error), help="check the path")
-    model = ModelProto()
-    try:
-        model.ParseFromString(data)
-    except DecodeError:
-        fail("HW102", where=str(path), why="the bytes are no complete protocol buffer of ONNX")
-    return source_of(model, name=path.stem, path=str(path), data=data, limits=limits)
+    file = read_file(path, limits)
+    return source_of_bytes(file.data, name=file.name, path=file.path, limits=limits)
+
+
+def source_of_bytes(data: bytes, *, name: str, path: str = "", limits: Limits = DEFAULT) -> Source:
+    """Parse and check a model; errors as for :func:`read_model`."""
+    return source_of(parse(data, path or name), name=name, path=path, limits=limits)
 
 
 def source_of(
-    model: ModelProto,
-    *,
-    name: str = "model",
-    path: str = "",
-    data: bytes | None = None,
-    limits: Limits = DEFAULT,
+    model: ModelProto, *, name: str = "model", path: str = "", limits: Limits = DEFAULT
 ) -> Source:
     """Check a model that is already in memory; errors as for :func:`read_model`."""
-    data = model.SerializeToString(deterministic=True) if data is None else data
     graph = model.graph
     if not model.ir_version or not graph.node or not graph.output:
         fail("HW102", where=path or name, why="there is no graph with nodes and outputs in it",
              help="the file may be cut short; export it again")  # fmt: skip
-    limits.check("nodes", len(graph.node), where=name)
-    if model.functions:
-        fail("HW202", where=name, why="the model defines functions of its own",
-             help="inline them (onnx.inliner) and try again")  # fmt: skip
+    check_structure(model, name, limits)
     opset = _opset(model, name)
     constants = read_constants(model, name, limits)
     given = [value for value in graph.input if value.name not in constants]
     nodes = _sorted(graph.node, {*constants, *(value.name for value in given)}, name)
     source = Source(
-        model, name, path, hashlib.sha256(data).hexdigest(), opset, nodes, constants,
+        model, name, path, opset, nodes, constants,
         tuple(value.name for value in given), tuple(value.name for value in graph.output),
         {value.name: _shape(value, name, limits) for value in given},
-        {value.name: _dtype(value, name) for value in given},
+        {value.name: _dtype(value, name) for value in given}, limits,
     )  # fmt: skip
     _check_ssa(source)
     check_numbers(nodes, constants, name)
@@ -144,7 +127,7 @@ def quantize_input(
         signed=int(signed), narrow=0, rounding_mode="ROUND",
     )  # fmt: skip
     model.graph.node.insert(0, node)
-    return source_of(model, name=source.name, path=source.path)
+    return source_of(model, name=source.name, path=source.path, limits=source.limits)
 
 
 def _opset(model: ModelProto, name: str) -> int:
@@ -167,7 +150,8 @@ def _sorted(nodes: Any, known: set[str], name: str) -> tuple[NodeProto, ...]:
         for tensor in needs:
             if tensor not in made:
                 fail("HW103", where=where(node, name),
-                     why=f"nothing makes its input `{printable(tensor)}`")  # fmt: skip
+                     why=f"nothing makes its input `{printable(tensor)}`",
+                     help="export the model again, whole")  # fmt: skip
             waiting.setdefault(tensor, []).append(i)
         missing.append(len(needs))
     ready = [i for i, count in enumerate(missing) if not count]
@@ -202,10 +186,11 @@ def _is_sorted(nodes: Any, known: set[str]) -> bool:
 
 def _shape(value: onnx.ValueInfoProto, name: str, limits: Limits) -> tuple[int, ...]:
     """Static shape of a model input; the batch, given or not, is one."""
-    where = f"{name}: input `{value.name}`"
+    where = f"{name}: input `{printable(value.name)}`"
     tensor = value.type.tensor_type
     if not value.type.HasField("tensor_type") or not tensor.HasField("shape"):
         fail("HW105", where=where, why="its shape is not stated", help="export with static shapes")
+    limits.check("rank", len(tensor.shape.dim), where=where)
     shape = []
     for axis, dim in enumerate(tensor.shape.dim):
         fixed = dim.HasField("dim_value")
@@ -217,7 +202,7 @@ def _shape(value: onnx.ValueInfoProto, name: str, limits: Limits) -> tuple[int, 
                  help="export with every dimension but the batch a positive number")  # fmt: skip
         else:
             shape.append(dim.dim_value)
-    limits.check("elements", math.prod(shape), where=where)
+    limits.check("tensor", math.prod(shape), where=where)
     if len(shape) > 1 and shape[0] != 1:
         fail("HW105", where=where, why=f"the batch is fixed at {shape[0]} frames",
              help="export with a batch of 1 or a symbolic one")  # fmt: skip
@@ -235,7 +220,8 @@ def _dtype(value: onnx.ValueInfoProto, name: str) -> str:
     if dtype is None:
         known = kind in TensorProto.DataType.values()
         shown = TensorProto.DataType.Name(kind) if known else str(kind)
-        fail("HW202", where=f"{name}: input `{value.name}`", why=f"its elements are {shown}",
+        fail("HW202", where=f"{name}: input `{printable(value.name)}`",
+             why=f"its elements are {shown}",
              help="inputs must be float32, uint8 or int8")  # fmt: skip
     return dtype
 
@@ -249,6 +235,7 @@ def _check_ssa(source: Source) -> None:
             fail("HW103", where=source.name, why=f"`{printable(name)}` is defined {count} times")
     if len(set(source.outputs)) < len(source.outputs):
         fail("HW103", where=source.name, why="an output is listed twice")
+    known = set(made)
     for name in source.outputs:
-        if name not in set(made):
+        if name not in known:
             fail("HW103", where=source.name, why=f"nothing makes the output `{printable(name)}`")

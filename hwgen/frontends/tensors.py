@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from hwgen.core.errors import fail, printable
-from hwgen.frontends.limits import Limits
+from hwgen.core.limits import Limits
 
 QONNX = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
 SCALE_INPUTS = {"Quant": (1,), "IntQuant": (1,), "BipolarQuant": (1,), "Trunc": (1, 4)}
@@ -40,87 +41,108 @@ def attributes(node: NodeProto) -> dict[str, Any]:
     return {a.name: plain(helper.get_attribute_value(a)) for a in node.attribute}
 
 
-def _tensors(model: ModelProto) -> Iterator[tuple[str, TensorProto]]:
+def parse(data: bytes, name: str) -> ModelProto:
+    """The model in ``data``, not yet checked. Raises HW102."""
+    model = ModelProto()
+    try:
+        model.ParseFromString(data)
+    except DecodeError:
+        fail("HW102", where=name, why="the bytes are no complete protocol buffer of ONNX",
+             help="give a .onnx file; export it again if it was cut short")  # fmt: skip
+    return model
+
+
+def tensors_of(model: ModelProto) -> Iterator[tuple[str, TensorProto]]:
+    """Every tensor of the graph with its name, or with that of the node that holds it."""
     yield from ((tensor.name, tensor) for tensor in model.graph.initializer)
     for node in model.graph.node:
         for attribute in node.attribute:
-            if attribute.type in (AttributeProto.TENSOR, AttributeProto.TENSORS):
-                tensors = [attribute.t] if attribute.HasField("t") else attribute.tensors
-                yield from ((label(node), tensor) for tensor in tensors)
+            if attribute.type == AttributeProto.TENSOR:
+                yield label(node), attribute.t
+            elif attribute.type == AttributeProto.TENSORS:
+                yield from ((label(node), tensor) for tensor in attribute.tensors)
 
 
 def read_constants(model: ModelProto, name: str, limits: Limits) -> dict[str, np.ndarray]:
-    if model.graph.sparse_initializer:
-        fail("HW202", where=name, why="the model has sparse initializers", help="make them dense")
-    for node in model.graph.node:
-        if any(a.HasField("g") or a.graphs for a in node.attribute):
-            fail("HW202", where=where(node, name),
-                 why="the node holds a subgraph", help="export without control flow")  # fmt: skip
+    """The initializers by name. Every tensor of the model is checked before one becomes an array.
+
+    Raises HwgenError: HW103 where data does not fit its shape, lies outside or is no number, HW106.
+    """
     total = 0
-    for owner, tensor in _tensors(model):
-        total += _check_tensor(tensor, f"{name}: tensor `{owner}`")
+    for owner, tensor in tensors_of(model):
+        total += _check_tensor(tensor, f"{name}: tensor `{printable(owner)}`", limits)
         limits.check("elements", total, where=name)
-    twice = [
-        n for n, count in Counter(t.name for t in model.graph.initializer).items() if count > 1
-    ]
-    if twice:
-        fail("HW103", where=name, why=f"initializer `{printable(twice[0])}` is defined twice")
+    names = Counter(tensor.name for tensor in model.graph.initializer)
+    for initializer, count in names.items():
+        if count > 1:
+            fail("HW103", where=name,
+                 why=f"`{printable(initializer)}` is initialized {count} times")  # fmt: skip
     return {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
 
 
-def _check_tensor(tensor: TensorProto, where: str) -> int:
+def _check_tensor(tensor: TensorProto, where: str, limits: Limits) -> int:
     """The number of elements, once the data is known to be exactly that long."""
     if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
         fail("HW103", where=where, why="its data is in another file",
-             help="save the model with its data inside (onnx.save, one file)")  # fmt: skip
-    if tensor.data_type not in TensorProto.DataType.values() or tensor.data_type == 0:
-        fail("HW103", where=where, why=f"unknown element type {tensor.data_type}")
+             help="save the model as one file, or allow a folder with --external-data")  # fmt: skip
+    limits.check("rank", len(tensor.dims), where=where)
     if any(dim < 0 for dim in tensor.dims):
         fail("HW103", where=where, why=f"negative dimension in {tuple(tensor.dims)}")
-    count = math.prod(tensor.dims)
-    if tensor.data_type == TensorProto.STRING:
-        fail("HW103", where=where, why="it holds strings")
-    type_name = TensorProto.DataType.Name(tensor.data_type)
-    bits = _bits(tensor.data_type, type_name)
+    if tensor.HasField("segment"):
+        fail("HW103", where=where, why="it is a segment of a tensor")
+    count, bits = math.prod(tensor.dims), bits_of(tensor, where)
+    fields = {"raw_data", *_FIELDS} & {field.name for field, _ in tensor.ListFields()}
     if tensor.HasField("raw_data"):
         have, need, unit = len(tensor.raw_data), -(-count * bits // 8), "bytes"
+        fields.discard("raw_data")
     else:
         field = helper.tensor_dtype_to_field(tensor.data_type)
-        per = 2 if type_name.startswith("COMPLEX") else 1
         have, unit = len(getattr(tensor, field)), "values"
-        need = -(-count * bits // 8) if bits < 8 else count * per
+        need = -(-count * bits // 8) if bits < 8 else count
+        fields.discard(field)
+    if fields:
+        fail("HW103", where=where, why=f"it has data in {', '.join(sorted(fields))} as well")
     if have != need:
         why = f"{have} {unit} of data for shape {tuple(tensor.dims)}, which takes {need}"
         fail("HW103", where=where, why=why)
     return count
 
 
-def _bits(data_type: int, type_name: str) -> int:
-    """Bits of one element as it is packed in a file."""
+_FIELDS = ("float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")
+
+
+def bits_of(tensor: TensorProto, where: str) -> int:
+    """Bits of one element as it is packed in a file. Raises HW103 unless it is a real number."""
+    kind = tensor.data_type
+    if kind not in TensorProto.DataType.values() or kind == TensorProto.UNDEFINED:
+        fail("HW103", where=where, why=f"unknown element type {kind}")
+    name = TensorProto.DataType.Name(kind)
+    if kind in (TensorProto.STRING, TensorProto.COMPLEX64, TensorProto.COMPLEX128):
+        fail("HW103", where=where, why=f"its elements are {name}, no real numbers")
     for suffix, bits in (("INT4", 4), ("FLOAT4E2M1", 4), ("INT2", 2)):
-        if type_name.endswith(suffix):
+        if name.endswith(suffix):
             return bits
-    return helper.tensor_dtype_to_np_dtype(data_type).itemsize * 8
+    return helper.tensor_dtype_to_np_dtype(kind).itemsize * 8
 
 
 def check_numbers(
     nodes: Iterable[NodeProto], constants: Mapping[str, np.ndarray], name: str
 ) -> None:
     """No NaN anywhere, infinities only as bounds of a Clip, scales positive."""
-    bounds = {name for node in nodes if node.op_type == "Clip" for name in node.input[1:]}
+    bounds = {tensor for node in nodes if node.op_type == "Clip" for tensor in node.input[1:]}
     others = {
-        name for node in nodes for i, name in enumerate(node.input)
+        tensor for node in nodes for i, tensor in enumerate(node.input)
         if not (node.op_type == "Clip" and i)
     }  # fmt: skip
     arrays = list(constants.items())
     for node in nodes:
         arrays += [(label(node), a) for a in attributes(node).values() if isinstance(a, np.ndarray)]
-    for name, array in arrays:
+    for owner, array in arrays:
         values = np.asarray(array, np.float64) if array.dtype.kind in "fV" else np.zeros(())
-        open_bound = name in bounds and name not in others and not np.isnan(values).any()
+        open_bound = owner in bounds and owner not in others and not np.isnan(values).any()
         if not np.isfinite(values).all() and not open_bound:
             at = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
-            fail("HW104", where=f"{name}: tensor `{name}`",
+            fail("HW104", where=f"{name}: tensor `{owner}`",
                  why=f"the element at {at} is {values[at]}",
                  help="training may have diverged; export a sound checkpoint")  # fmt: skip
     for node in nodes:
@@ -133,9 +155,13 @@ def check_numbers(
 
 
 def check_scale(scale: np.ndarray, where: str) -> None:
-    """Raise HW104 unless every scale is a positive finite number."""
+    """Raise HW104 unless every scale is a positive finite number, and no denormal one.
+
+    Below the smallest normal float32 a runtime may flush to zero, so that its integers differ.
+    """
     values = np.asarray(scale, np.float64)
-    bad = ~(np.isfinite(values) & (values > 0))
+    bad = ~(np.isfinite(values) & (values >= np.finfo(np.float32).tiny))
     if bad.any():
-        fail("HW104", where=where, why=f"a scale is {values[bad].flat[0]:g}, not positive",
+        fail("HW104", where=where,
+             why=f"a scale is {values[bad].flat[0]:g}, no positive normal number",
              help="export again; every channel needs a positive scale")  # fmt: skip

@@ -38,10 +38,12 @@ class TooFineError(Exception):
 
 def codes_of(chain: Chain) -> Function:
     """A chain that ends in a quantizer, as a function of integers."""
+    tables = [step.args["thresholds"] for step in chain.steps if step.kind == "count"]
+    wide = max((np.shape(table)[-1] for table in tables), default=1)  # it compares with each
 
     def function(x: np.ndarray) -> np.ndarray:
         flat = x.reshape(-1, x.shape[-1])
-        step = max(1, _CHUNK // flat.shape[1])
+        step = max(1, _CHUNK // (flat.shape[1] * wide))
         parts = [chain(flat[i : i + step]) for i in range(0, len(flat), step)]
         shaped = [np.broadcast_to(part, flat[i * step : (i + 1) * step].shape)
                   for i, part in enumerate(parts)]  # fmt: skip

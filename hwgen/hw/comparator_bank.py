@@ -56,6 +56,4 @@ class ComparatorBank(Staircase):
             memory.data[k * shape.width : (k + 1) * shape.width] for k in range(codes.shape[1])
         ]
         typed = [f.as_signed() if shape.signed else f.as_unsigned() for f in fields]
-        return [
-            typed[lane * self.steps : (lane + 1) * self.steps] for lane in range(self.lanes)
-        ]
+        return [typed[lane * self.steps : (lane + 1) * self.steps] for lane in range(self.lanes)]

@@ -1,17 +1,19 @@
-"""Sums of products, width-tight, with registers between levels of the adder tree on demand."""
+"""Sums of products: width-tight bit heaps for weights from memory, constant matrices unrolled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Const, Mux, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 
 from hwgen.core.intrange import IntRange
+from hwgen.hw.adder_graph import AdderGraph, Term, linear_range, share
+from hwgen.hw.bit_heap import Register, add3, compress, plan
+from hwgen.hw.stream import element
 
 LEVELS_PER_STAGE = 3  # adder levels between two registers
-
-Register = Callable[[Value], Value]  # a value, one clock later
 
 
 def is_bipolar(weight: np.ndarray) -> bool:
@@ -33,7 +35,7 @@ def encode(weight: np.ndarray) -> np.ndarray:
 
 
 def tree_registers(terms: int) -> int:
-    """Registers on every path of :func:`add_tree` over ``terms`` values."""
+    """Registers on every path of a sum of ``terms`` products."""
     return (max(terms - 1, 0).bit_length() + 1) // LEVELS_PER_STAGE
 
 
@@ -41,8 +43,8 @@ def add_tree(terms: Sequence[Value], register: Register | None, *,
              registers: int | None = None) -> Value:  # fmt: skip
     """The sum of ``terms`` by pairs, registered every :data:`LEVELS_PER_STAGE` levels.
 
-    Without ``register`` it is combinational. ``registers`` (at least :func:`tree_registers`) pads the path, so that trees of unequal size
-    stay in step.
+    Without ``register`` it is combinational. ``registers`` (at least :func:`tree_registers`) pads
+    the path, so that trees of unequal size stay in step.
     """
     level, values = 1, list(terms)
     padding = 0 if registers is None else registers - tree_registers(len(values))
@@ -61,57 +63,188 @@ def add_tree(terms: Sequence[Value], register: Register | None, *,
     return total
 
 
-def dot_products(x: Sequence[Value], rows: Sequence[Sequence[Value]], weight: np.ndarray,
-                 register: Register) -> list[Value]:  # fmt: skip
+def sum_range(x: Shape, weight: np.ndarray, terms: int) -> IntRange:
+    """The range of a sum of ``terms`` products of an x of that shape and any value of weight."""
+    one = IntRange.of_bits(x.width, signed=x.signed) * IntRange.of_array(weight)
+    return IntRange(terms * one.lo, terms * one.hi)
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulation:
+    """Sums over ``beats`` beats: a register per row, and whether a beat is the first of its sum.
+
+    The registers share one width, which no sum exceeds; they are added on the carry chain that
+    ends the dot product, at no cost of their own.
+    """
+
+    registers: Sequence[Value]
+    first: Value
+    beats: int
+
+
+def dot_products(m: Module, x: Sequence[Value], rows: Sequence[Sequence[Value]],
+                 weight: np.ndarray, register: Register | None = None,
+                 onto: Accumulation | None = None) -> list[Value]:  # fmt: skip
     """``sum_s x[s] * w`` for each row of weight codes that arrive at run time.
 
-    ``weight`` holds every value that the codes may stand for (see :func:`encode`). All results
-    come :func:`tree_registers` ``(len(x))`` clocks later.
+    ``weight`` holds every value that the codes may stand for (see :func:`encode`). All lanes of x
+    have one shape. Each sum has the width of its exact range, and comes :func:`tree_registers`
+    ``(len(x))`` clocks later; at once without ``register``. With ``onto`` the results are the next
+    values of its registers, in their width, exact after the last beat.
     """
-    if is_bipolar(weight) and all(lane.shape() == unsigned(1) for lane in x):
-        # w = 2b - 1, so sum w*x = 2 * popcount(b & x) - popcount(x); the latter serves all rows.
-        ones = add_tree(x, register)
-        return [
-            (add_tree([lane & b for lane, b in zip(x, row, strict=True)], register) << 1) - ones
-            for row in rows
-        ]
-    return [add_tree(_products(x, row, weight), register) for row in rows]
+    shape, span = x[0].shape(), tree_registers(len(x)) if register else 0
+    total_range = sum_range(shape, weight, len(x))
+    width = len(onto.registers[0]) if onto else total_range.width
+    none: list[list[Value]] = [[] for _ in range(width)]
+    bipolar = is_bipolar(weight)
+    if bipolar:  # w = 2b - 1, so sum w*x = 2 * sum b*x - sum x; the latter serves all rows
+        planes = [(1, False)]
+        less = _negative_sum(m, x, width, span, register)
+    else:
+        bits = weight_bits(weight)
+        planes = [(j, j == bits - 1 and bool((weight < 0).any())) for j in range(bits)]
+    lanes = Cat(*[*x] * len(planes))
+    results = []
+    for p, row in enumerate(rows):
+        products = Signal(len(lanes), name="products")
+        codes = Cat(code[j].replicate(shape.width) for j, _ in enumerate(planes) for code in row)
+        m.d.comb += products.eq(lanes & codes)
+        columns, offset = _columns(products, shape, len(x), planes, width)
+        words = compress(m, columns, none, span, register)
+        if bipolar:
+            total: Value = add3(m, *words, less, width)
+            if onto:
+                total = Mux(onto.first, 0, onto.registers[p]) + total
+        elif onto:
+            before = Mux(onto.first, Const(offset * onto.beats % (1 << width), width),
+                         onto.registers[p].as_unsigned())  # fmt: skip
+            total = add3(m, *words, before, width)
+        else:
+            total = add3(m, *words, offset, width)
+        signed_result = total_range.signed or (onto and onto.registers[p].shape().signed)
+        results.append(total[:width].as_signed() if signed_result else total[:width])
+    return results
 
 
-def constant_dot_products(x: Sequence[Value], weight: np.ndarray, register: Register) -> list[Value]:
+def _negative_sum(m: Module, x: Sequence[Value], width: int, span: int,
+                  register: Register | None) -> Value:  # fmt: skip
+    """``-sum(x)`` and the offset of the products of bipolar weights, modulo 2**width."""
+    shape = x[0].shape()
+    bits, offset = _columns(Cat(*x), shape, len(x), [(0, False)], width)
+    words = compress(m, [[] for _ in bits], bits, span, register)
+    rows_offset = -(len(x) << shape.width) if shape.signed else 0
+    return ~add3(m, *words, offset - 1 - rows_offset, width)  # -s = ~(s - 1)
+
+
+def _columns(products: Value, x: Shape, lanes: int, planes: Sequence[tuple[int, bool]],
+             width: int) -> tuple[list[list[Value]], int]:  # fmt: skip
+    """Bits by weight, and the constant to add to their sum.
+
+    ``products`` holds, plane by plane, lane by lane, the bits of x where a bit of w is set; a plane
+    is (shift, whether it counts negative). A bit that counts negative enters inverted: -b is
+    (1 - b) - 1 (Baugh and Wooley).
+    """
+    columns: list[list[Value]] = [[] for _ in range(width)]
+    offset, number = 0, 0
+    for shift, negative in planes:
+        for _ in range(lanes):
+            for k in range(x.width):
+                column, bit = shift + k, products[number]
+                number += 1
+                minus = negative ^ (x.signed and k == x.width - 1)
+                offset -= minus << column
+                if column < width:
+                    columns[column].append(~bit if minus else bit)
+    return columns, offset
+
+
+def constant_dot_products(m: Module, x: Sequence[Value], weight: np.ndarray,
+                          register: Register | None = None) -> list[Value]:  # fmt: skip
     """``sum_s x[s] * weight[s, n]`` for every column n of a constant matrix; zeros cost nothing.
 
-    All results come :func:`tree_registers` ``(len(x))`` clocks later.
+    Sums that columns share are added once (:mod:`hwgen.hw.adder_graph`), the rest of each column is
+    one bit heap. All lanes have one shape, and each result its exact range. All come
+    :func:`tree_registers` ``(len(x))`` clocks later; at once without ``register``.
     """
-    registers = tree_registers(len(x))
-    return [
-        add_tree(_constant_products(x, column), register, registers=registers)
-        for column in weight.T
-    ]
+    shape = x[0].shape()
+    x_range = IntRange.of_bits(shape.width, signed=shape.signed)
+    graph = share(weight, x_range)
+    heaps, ranges = [], []
+    for terms, factors in zip(graph.outputs, weight.T, strict=True):
+        ranges.append(linear_range(factors, x_range))
+        heaps.append(_term_heights(graph, terms, ranges[-1].width))
+    height = max(len(plan((0,) * len(h), h).levels) for h in heaps)
+    span = tree_registers(len(x)) if register else 0
+    ahead = span * graph.depth // (graph.depth + height + 1)  # registers among the shared sums
+    values = _SharedSums(m, graph, x, ahead, register)
+    results = []
+    for terms, range_ in zip(graph.outputs, ranges, strict=True):
+        columns, offset = values.columns(terms, range_.width)
+        words = compress(m, [[] for _ in columns], columns, span - ahead, register)
+        total = add3(m, *words, offset, range_.width)
+        results.append(total.as_signed() if range_.signed else total)
+    return results
 
 
-def _products(x: Sequence[Value], codes: Sequence[Value], weight: np.ndarray) -> list[Value]:
-    if is_bipolar(weight):
-        return [Mux(code, lane, -lane) for lane, code in zip(x, codes, strict=True)]
-    negative = bool((weight < 0).any())
-    typed = [code.as_signed() if negative else code.as_unsigned() for code in codes]
-    return [_product(lane, code) for lane, code in zip(x, typed, strict=True)]
+def _term_heights(graph: AdderGraph, terms: Sequence[Term], width: int) -> tuple[int, ...]:
+    """How many bits the terms put into each column of a heap."""
+    heights = [0] * width
+    for term in terms:
+        for k in range(term.shift, min(term.shift + graph.ranges[term.value].width, width)):
+            heights[k] += 1
+    return tuple(heights)
 
 
-def _product(x: Value, w: Value) -> Value:
-    """``x * w``; a selection where either side is one unsigned bit."""
-    if x.shape() == unsigned(1):
-        return Mux(x, w, 0)
-    if w.shape() == unsigned(1):
-        return Mux(w, x, 0)
-    return x * w
+class _SharedSums:
+    """The nodes of an adder graph as hardware, with ``registers`` spread over their depth."""
 
+    def __init__(self, m: Module, graph: AdderGraph, x: Sequence[Value], registers: int,
+                 register: Register | None):  # fmt: skip
+        self.registers, self.register = registers, register
+        self.ranges = graph.ranges
+        self.values = [[lane] for lane in x]  # of each value: at once, and one clock later each
+        self.inverted: dict[int, Value] = {}
+        self.ages = [0] * len(x)
+        for number, node in enumerate(graph.nodes):
+            age = (node.depth - 1) * registers // graph.depth
+            total = Signal(element(node.range), name=f"sum_{number}")
+            m.d.comb += total.eq(self._add(node.a, node.b, age))
+            self.values.append([total])
+            self.ages.append(age)
 
-def _constant_products(x: Sequence[Value], weight: np.ndarray) -> list[Value]:
-    terms: list[Value] = []
-    for lane, w in zip(x, weight.tolist(), strict=True):
-        if abs(w) == 1:
-            terms.append(lane if w == 1 else -lane)
-        elif w:
-            terms.append(lane * Const(w, signed(abs(w).bit_length() + 1)))
-    return terms or [Const(0, 1)]
+    def _at(self, value: int, age: int) -> Value:
+        """A value after ``age`` registers on its path."""
+        later = self.values[value]
+        while len(later) <= age - self.ages[value]:
+            later.append(self.register(later[-1]))
+        return later[age - self.ages[value]]
+
+    def _add(self, a: Term, b: Term, age: int) -> Value:
+        """The sum of two terms, the first positive; bits below the other's pass by the adder."""
+        one, two = self._at(a.value, age), self._at(b.value, age)
+        if b.shift and len(one) > b.shift:
+            upper = one[b.shift :]
+            upper = upper.as_signed() if one.shape().signed else upper
+            upper = upper - two if b.negative else upper + two
+            return Cat(one[: b.shift], upper).as_signed()
+        if a.shift and not b.negative:
+            upper = two[a.shift :]
+            upper = (upper.as_signed() if two.shape().signed else upper) + one
+            return Cat(two[: a.shift], upper).as_signed()
+        one, two = one << a.shift, two << b.shift
+        return one - two if b.negative else one + two
+
+    def columns(self, terms: Sequence[Term], width: int) -> tuple[list[list[Value]], int]:
+        """The bits of terms by weight, and the constant to add to their sum, modulo 2**width."""
+        columns: list[list[Value]] = [[] for _ in range(width)]
+        offset = 0
+        for term in terms:
+            value = self._at(term.value, self.registers)
+            other = self.inverted.setdefault(term.value, ~value)
+            for k in range(len(value)):
+                column = term.shift + k
+                minus = term.negative ^ (value.shape().signed and k == len(value) - 1)
+                offset -= minus << column
+                if column < width:
+                    columns[column].append(other[k] if minus else value[k])
+        return columns, offset

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import gcd, prod
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
-
 from hwgen.core.intrange import IntRange
-from hwgen.hw.loop_nest import Loop, LoopNest, increments, merge
+from hwgen.hw.block_buffer import BlockBuffer
+from hwgen.hw.loop_nest import Loop, merge
 from hwgen.hw.pipeline import Pipeline
-from hwgen.hw.stream import words
 from hwgen.hw.width_converter import WidthConverter
 
 
@@ -23,7 +17,7 @@ class FrameTranspose(Pipeline):
 
     The frame is cut into blocks, as small as leading axes that stay in place allow; a word is as
     many elements as last axes that stay and both lanes allow, or one. Each block is written in
-    its order and read in the other (:class:`BlockTranspose`), between two width converters. Where
+    its order and read in the other (:class:`BlockBuffer`), between two width converters. Where
     only axes of size 1 move, or none, one width converter is all.
 
     Parameters
@@ -72,7 +66,7 @@ class FrameTranspose(Pipeline):
         super().__init__(
             {
                 "narrow": WidthConverter(range_, lanes_in, self.word),
-                "block": BlockTranspose(range_, self.word, loops),
+                "block": BlockBuffer(range_, self.word, loops),
                 "widen": WidthConverter(range_, self.word, lanes_out),
             }
         )
@@ -111,77 +105,3 @@ def _plan(shape: Sequence[int], axes: Sequence[int], lanes: int) -> tuple[int, i
         size *= shape[axis]
     loops = [(run // word, 1), *((shape[axis], strides[axis]) for axis in reversed(moved))]
     return word, size, merge(loops)
-
-
-class BlockTranspose(wiring.Component):
-    """Blocks of words in another order: one is written while the one before is read.
-
-    Parameters
-    ----------
-    range_, lanes : elements of a word.
-    loops : (count, stride) in words, innermost first, that read a block.
-
-    Members
-    -------
-    i : In(words(lanes, range_))     o : Out(words(lanes, range_))
-
-    Timing
-    ------
-    interval = B = words of a block; latency = 2 * B
-    """
-
-    def __init__(self, range_: IntRange, lanes: int, loops: Sequence[Loop]) -> None:
-        self.range_, self.lanes, self.loops = range_, lanes, tuple(loops)
-        self.block = prod(count for count, _ in loops)
-        super().__init__({"i": In(words(lanes, range_)), "o": Out(words(lanes, range_))})
-
-    @property
-    def interval(self) -> int:
-        return self.block
-
-    @property
-    def latency(self) -> int:
-        return 2 * self.block
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        index_bits = ceil_log2(self.block)
-        depth = (1 << index_bits) + self.block  # the upper block starts at a power of two
-        m.submodules.memory = memory = Memory(shape=self.i.payload.shape(), depth=depth, init=[])
-        writer, reader = memory.write_port(), memory.read_port()
-        full = Signal(range(3))  # blocks written and not yet read
-        valid, write, read, step = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += [
-            self.i.ready.eq(full != 2),
-            write.eq(self.i.valid & self.i.ready),
-            step.eq(self.o.ready | ~valid),
-            read.eq(step & (full != 0)),
-        ]
-
-        to, to_bank = Signal(index_bits), Signal()
-        written = write & (to == self.block - 1)
-        m.d.comb += [
-            writer.en.eq(write),
-            writer.data.eq(self.i.payload),
-            writer.addr.eq(Cat(to, to_bank)),
-        ]
-        with m.If(write):
-            m.d.sync += to.eq(Mux(to == self.block - 1, 0, to + 1))
-
-        at, at_bank = Signal(index_bits), Signal()
-        nest = LoopNest(m, [count for count, _ in self.loops], read)
-        done = read & nest.ends[-1]
-        m.d.comb += [reader.en.eq(read), reader.addr.eq(Cat(at, at_bank))]
-        with m.If(read):
-            m.d.sync += at.eq(at + nest.choose(increments(self.loops, 0)))
-
-        m.d.sync += [
-            to_bank.eq(to_bank ^ written),
-            at_bank.eq(at_bank ^ done),
-            full.eq(full + written - done),
-        ]
-        # The memory's own output register is the output register.
-        with m.If(step):
-            m.d.sync += valid.eq(full != 0)
-        m.d.comb += [self.o.valid.eq(valid), self.o.payload.eq(reader.data)]
-        return m

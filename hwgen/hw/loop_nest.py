@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 
 Loop = tuple[int, int]  # (count, stride): iterations, and what one of them adds to the index
@@ -36,10 +37,19 @@ def increments(loops: Sequence[Loop], period: int) -> list[int]:
     return [*gains, period - inner]
 
 
+def indices(loops: Sequence[Loop]) -> np.ndarray:
+    """The index in every iteration, in order: int64, one per iteration."""
+    index = np.zeros(1, np.int64)
+    for count, stride in loops:
+        index = (np.arange(count)[:, None] * stride + index).ravel()
+    return index
+
+
 class LoopNest:
     """Counters for ``counts`` iterations, innermost first, that advance when ``step`` is high.
 
-    ``ends[k]``: loops 0..k are all in their last iteration. Adds its logic to ``m``.
+    ``ends[k]``: loops 0..k are all in their last iteration; ``end``: all loops are. Adds its logic
+    to ``m``.
     """
 
     def __init__(self, m: Module, counts: Sequence[int], step: Value) -> None:
@@ -52,6 +62,7 @@ class LoopNest:
                 m.d.sync += counter.eq(Mux(last, 0, counter + 1))
             inner = inner & last
             self.ends.append(inner)
+        self.end = inner
 
     def choose(self, values: Sequence[int]) -> Value:
         """``values[k]`` when loop k is the one to advance, the last one when all begin anew."""

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.dot_product import (
+    Accumulation,
     constant_dot_products,
     dot_products,
     encode,
@@ -92,31 +93,31 @@ class MacArray(Component):
                 m.d.sync += later.eq(value)
             return later
 
-        run = self.pe // self.sets
-        if self.weight.size == self.pe * self.simd:
-            columns = np.split(self.weight.reshape(self.simd, self.pe), self.sets, axis=1)
-            parts = [
-                constant_dot_products(x, w, register) for x, w in zip(lanes, columns, strict=True)
-            ]
-        else:
-            rows = self._fetch(m, step, fire)
-            parts = [
-                dot_products(x, rows[s * run : (s + 1) * run], self.weight, register)
-                for s, x in enumerate(lanes)
-            ]
-        sums = [total for part in parts for total in part]
+        constant, run = self.weight.size == self.pe * self.simd, self.pe // self.sets
+        rows = [] if constant else self._fetch(m, step, fire)
         for _ in range(tree_registers(self.simd)):
             valid, first, last = self._delay(m, step, valid, first, last)
+        accumulators = [
+            Signal(element(self.y_range), name=f"acc_{p}", reset_less=True)
+            for p in range(self.pe if self.beats > 1 else 0)
+        ]
+        sums: list[Value] = []
+        for s, own in enumerate(lanes):
+            part = slice(s * run, (s + 1) * run)
+            if constant:
+                weight = self.weight.reshape(self.simd, self.pe)[:, part]
+                sums += constant_dot_products(m, own, weight, register)
+            else:
+                onto = Accumulation(accumulators[part], first, self.beats) if accumulators else None
+                sums += dot_products(m, own, rows[part], self.weight, register, onto)
+        for accumulator, total in zip(accumulators, sums, strict=False):
+            with m.If(step & valid):
+                m.d.sync += accumulator.eq(total)
 
         # A result may wait at the output while the next one accumulates beside it.
         done = valid & last
         m.d.comb += step.eq(self.o.ready | ~self.o.valid | ~done)
-        for p, (total, result) in enumerate(zip(sums, self.o.payload, strict=True)):
-            if self.beats > 1:
-                accumulator = Signal(element(self.y_range), name=f"acc_{p}", reset_less=True)
-                total = Mux(first, 0, accumulator) + total
-                with m.If(step & valid):
-                    m.d.sync += accumulator.eq(total)
+        for total, result in zip(sums, self.o.payload, strict=True):
             with m.If(step & done):
                 m.d.sync += result.eq(total)
         with m.If(self.o.ready):
@@ -175,9 +176,7 @@ class MacArray(Component):
         with m.If(fire):
             m.d.sync += address.eq(Mux(address == depth - 1, 0, address + 1))
         m.d.comb += [memory.en.eq(step), memory.addr.eq(address)]
-        fields = [
-            memory.data[k * width : (k + 1) * width] for k in range(self.pe * self.simd)
-        ]
+        fields = [memory.data[k * width : (k + 1) * width] for k in range(self.pe * self.simd)]
         return [fields[p * self.simd : (p + 1) * self.simd] for p in range(self.pe)]
 
     @staticmethod
@@ -186,5 +185,3 @@ class MacArray(Component):
         with m.If(step):
             m.d.sync += [later.eq(flag) for later, flag in zip(delayed, flags, strict=True)]
         return delayed
-
-

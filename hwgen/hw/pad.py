@@ -111,10 +111,11 @@ class Pad(wiring.Component):
         inside = Signal(init=not head)
         left = Signal(range(max(row, gap, head + tail)), init=(head or row) - 1)
         border: Value = Const(head + tail - 1)  # the run that follows, when a row ends
+        between: Value = Const(0)  # two rows of one image
         step = self.o.valid & self.o.ready
         if rows > 1:
             y = Signal(range(rows))
-            last = y == rows - 1
+            last, between = y == rows - 1, y != 0
             border = Mux(last, head + tail - 1, gap - 1)
             with m.If(step & inside & (left == 0)):
                 m.d.sync += y.eq(Mux(last, 0, y + 1))
@@ -122,4 +123,4 @@ class Pad(wiring.Component):
             m.d.sync += left.eq(left - 1)
             with m.If(left == 0):
                 m.d.sync += [inside.eq(~inside), left.eq(Mux(inside, border, row - 1))]
-        return inside, ~inside & (left >= head)
+        return inside, ~inside & (between | (left >= head))

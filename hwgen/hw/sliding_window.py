@@ -81,15 +81,16 @@ class SlidingWindow(wiring.Component):
         Before a consumer that takes the words of a run at once and the first of the next no
         sooner than ``pace`` cycles after the first of this one.
         """
-        walk, depth = self.walk, self.depth
-        run = walk.reads // walk.split
-        firsts = [f * walk.frame + base for f in range(frames) for base in walk.bases]
+        walk, depth, span, words = self.walk, self.depth, self.walk.span, self.walk.reads
+        run = words // walk.split
+        frame, bases = walk.frame, walk.bases
+        firsts = [f * frame + base for f in range(frames) for base in bases]
         pause = max(pace - run, 0)
-        busy = walk.reads + (walk.split - 1) * pause  # cycles to read a window
+        busy = words + (walk.split - 1) * pause  # cycles to read a window
         early = 1 + (pause if run == 1 else 0)  # a word is read when the one before it leaves
         reads, outs, released, wait, out, free = [], [], 0, 0, 0, 0
         for first in firsts:
-            last = first + walk.span - 1
+            last = first + span - 1
             while released < len(reads) and firsts[released] + depth <= last:
                 wait = max(wait, reads[released] + 1 - firsts[released] - depth)
                 released += 1
@@ -98,9 +99,9 @@ class SlidingWindow(wiring.Component):
             lone = max(whole, out)
             out = max(whole + 1, free) + busy - 1
             free = out + 1 + pause
-            reads.append(out - early if walk.reads > 1 else lone)
+            reads.append(out - early if words > 1 else lone)
             outs.append(out)
-        windows = len(walk.bases)
+        windows = len(bases)
         return [outs[k : k + windows] for k in range(0, len(outs), windows)]
 
     def paced(self, pace: int) -> tuple[int, int]:

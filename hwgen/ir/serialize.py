@@ -19,7 +19,7 @@ from hwgen.ir.verify import verify
 FORMAT, VERSION = "hwgen-graph", 1
 
 
-def save(graph: Graph, folder: str | Path) -> None:
+def save(graph: Graph, folder: str | Path, *, compressed: bool = True) -> None:
     """Write ``graph.json`` and ``arrays.npz`` into ``folder``. Equal graphs give equal bytes."""
     arrays: dict[str, np.ndarray] = {}
 
@@ -60,7 +60,8 @@ def save(graph: Graph, folder: str | Path) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "graph.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
+    write = np.savez_compressed if compressed else np.savez
+    write(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
 
 
 def load(folder: str | Path) -> Graph:

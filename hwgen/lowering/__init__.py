@@ -1,9 +1,9 @@
 """What a lowering is; knows no particular operator."""
 
-from hwgen.lowering.actor import Actor, Rigid, Windowed, mac_actor, streaming
+from hwgen.lowering.actor import Actor, Blocks, Gated, Rigid, Windowed, mac_actor, streaming
 from hwgen.lowering.base import Cost, Folding, Lowering, divisors
 
 __all__ = [
-    "Actor", "Cost", "Folding", "Lowering", "Rigid", "Windowed", "divisors", "mac_actor",
-    "streaming",
+    "Actor", "Blocks", "Cost", "Folding", "Gated", "Lowering", "Rigid", "Windowed", "divisors",
+    "mac_actor", "streaming",
 ]  # fmt: skip

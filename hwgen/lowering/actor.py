@@ -33,8 +33,8 @@ class Rigid(Actor):
 
     ``takes``: for each input, the local cycle of a frame at which each beat is consumed.
     ``gives``: the local cycle at which each output beat is decided; it leaves ``delay`` later.
-    ``interval``: local cycles per frame.    ``head``: cycles before which the first beat must be
-    there although it is only taken then.
+    ``interval``: local cycles per frame.    ``head``: cycles before it is taken that the first
+    beat of a frame, at input 0, must be there.
     """
 
     takes: tuple[np.ndarray, ...]
@@ -48,10 +48,9 @@ class Rigid(Actor):
         takes = [_repeat(times, frames, self.interval) for times in self.takes]
         gives = _repeat(self.gives, frames, self.interval)
         # Local time t falls on cycle t + lag(t); each wanted beat can only raise the lag.
-        when = np.concatenate(takes)
-        lags = np.concatenate(
-            [self._late(arrived, times) for arrived, times in zip(arrivals, takes, strict=True)]
-        )
+        per_frame = len(self.takes[0])
+        when = np.concatenate([takes[0][::per_frame] - self.head, *takes])
+        lags = np.concatenate([arrivals[0][::per_frame], *arrivals]) - when
         order = np.argsort(when, kind="stable")
         when, lags = when[order], np.maximum.accumulate(lags[order])
 
@@ -59,13 +58,6 @@ class Rigid(Actor):
             return local + lags[np.maximum(np.searchsorted(when, local, side="right") - 1, 0)]
 
         return [real(times) for times in takes], real(gives) + self.delay
-
-    def _late(self, arrived: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """How far behind local time each beat's arrival puts the stage."""
-        late = arrived - times
-        if self.head:
-            late.reshape(-1, len(self.takes[0]))[:, 0] += self.head
-        return late
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +112,60 @@ class Windowed(Actor):
         written = words + np.maximum(lag, np.maximum.accumulate(waits))
         leaves = (np.array(ends)[:, None] + self.gives).ravel() + self.delay
         return [written[places]], np.maximum.accumulate(leaves)
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks(Actor):
+    """A buffer of two blocks: ``block`` beats enter, ``reads`` leave, by turns with the next block.
+
+    The first beat of a block leaves ``delay`` cycles after its last has entered, and no sooner
+    than those of the block before.
+    """
+
+    block: int
+    reads: int
+    delay: int = 2
+
+    def run(self, arrivals: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+        (arrived,) = arrivals
+        blocks = arrived.reshape(-1, self.block)
+        steps, consumed, starts = np.arange(self.block), np.empty_like(blocks), []
+        for n, times in enumerate(blocks):
+            # The memory of the block before last is free while its last beat leaves.
+            room = starts[n - 2] + self.reads - 1 if n > 1 else 0
+            earliest = np.maximum(times, max(room, consumed[n - 1, -1] + 1 if n else 0))
+            consumed[n] = np.maximum.accumulate(earliest - steps) + steps
+            busy = starts[-1] + self.reads if starts else 0
+            starts.append(max(int(consumed[n, -1]) + self.delay, busy))
+        leaves = np.asarray(starts)[:, None] + np.arange(self.reads)
+        return [consumed.ravel()], leaves.ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class Gated(Actor):
+    """Two inputs: ``beats`` per frame, and ``gates`` that all must be there before the first.
+
+    The gates of a frame may enter while the frame before is under way. Every beat leaves
+    ``delay`` cycles after it was taken.
+    """
+
+    beats: int
+    gates: int
+    delay: int
+
+    def run(self, arrivals: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+        frames, gates = (
+            times.reshape(-1, n)
+            for times, n in zip(arrivals, (self.beats, self.gates), strict=True)
+        )
+        taken, held = np.empty_like(frames), np.empty_like(gates)
+        steps, gate_steps = np.arange(self.beats), np.arange(self.gates)
+        for n, (times, arrived) in enumerate(zip(frames, gates, strict=True)):
+            room = max(held[n - 1, -1] + 1 if n else 0, taken[n - 2, -1] if n > 1 else 0)
+            held[n] = np.maximum.accumulate(np.maximum(arrived, room) - gate_steps) + gate_steps
+            start = max(held[n, -1] + 2, taken[n - 1, -1] + 1 if n else 0)
+            taken[n] = np.maximum.accumulate(np.maximum(times, start) - steps) + steps
+        return [taken.ravel(), held.ravel()], taken.ravel() + self.delay
 
 
 def _repeat(times: np.ndarray, frames: int, interval: int) -> np.ndarray:

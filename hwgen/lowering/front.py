@@ -22,7 +22,8 @@ from hwgen.lowering.cost import ram_cost
 
 @dataclass(frozen=True)
 class Front:
-    """The way of an image ``x`` into windows of SIMD lanes.
+    """The way of an image ``x`` into windows of SIMD lanes, whole or one ``groups``-th of the
+    channels after another: the vectors of a MAC array.
 
     Three kinds. ``direct``: the stream's own order is that of the windows (a 1x1 kernel, or one
     as large as the image). ``serial``: words of ``lanes`` channels read one per cycle from a line
@@ -34,24 +35,30 @@ class Front:
     window: Window
     pad_value: int
     simd: int
+    groups: int = 1
+
+    @property
+    def channels(self) -> int:
+        """Of a group."""
+        return self.x.channels // self.groups
 
     @property
     def kind(self) -> str:
-        channels, taps = self.x.channels, prod(self.window.kernel)
-        plain = not any(self.window.padding)
+        taps, plain = prod(self.window.kernel), not any(self.window.padding)
         if plain and self.window.kernel == (1, 1) == self.window.stride:
             return "direct"
-        if plain and self.window.dilation == (1, 1) and self.window.kernel == self.x.shape[:2]:
+        image = self.window.dilation == (1, 1) and self.window.kernel == self.x.shape[:2]
+        if plain and image and self.groups == 1:
             return "direct"
-        whole = self.simd % taps == 0 and channels % (self.simd // taps) == 0
-        return "parallel" if whole and channels % self.simd else "serial"
+        whole = self.simd % taps == 0 and self.channels % (self.simd // taps) == 0
+        return "parallel" if whole and self.channels % self.simd else "serial"
 
     @property
     def lanes(self) -> int:
         """Lanes of the input stream."""
         return {
             "direct": self.simd,
-            "serial": gcd(self.simd, self.x.channels),
+            "serial": gcd(self.simd, self.channels),
             "parallel": self.simd // prod(self.window.kernel),
         }[self.kind]
 
@@ -72,7 +79,7 @@ class Front:
     def timing(self) -> tuple[Pad, SlidingWindow | ParallelWindow]:
         """Padding and windows of the same words, holding one bit: cycles depend on no more."""
         words = (*self.x.shape[:2], self.x.channels // self.lanes)
-        return _generators(IntRange(0, 1), words, 1, self.window, 0, self.kind)
+        return _generators(IntRange(0, 1), words, 1, self.window, 0, self.kind, self.groups)
 
     def parts(self) -> dict[str, Component]:
         """The components, by name, in the order in which data passes them."""
@@ -80,8 +87,9 @@ class Front:
         if self.kind != "direct":
             make = _generators.__wrapped__  # components are used once: none from the cache
             pad, windows = make(
-                self.x.range, self.x.shape, self.lanes, self.window, self.pad_value, self.kind
-            )
+                self.x.range, self.x.shape, self.lanes, self.window, self.pad_value, self.kind,
+                self.groups,
+            )  # fmt: skip
             parts = {"pad": pad} if any(self.window.padding) else {}
             parts["window"] = windows
         if self.gather > 1:
@@ -97,49 +105,62 @@ class Front:
         return kernel.reshape(-1, kernel.shape[-1])
 
     def _beats(self) -> int:
-        """Beats of a window for the MAC array."""
-        return prod(self.window.kernel) * self.x.channels // self.simd
+        """Beats of a vector: a window, or a group's part of it."""
+        return prod(self.window.kernel) * self.channels // self.simd
 
     def _pace(self, passes: int) -> int:
-        """Cycles from the first word of a window to that of the next, with a serial generator.
+        """Cycles from the first word of a vector to that of the next, with a serial generator.
 
-        The array takes the beats of a window once, then replays them for the other passes; the
-        last of these hides the gathering of the next window's first beat.
+        The array takes the beats of a vector once, then replays them for the other passes; the
+        last of these hides the gathering of the next vector's first beat.
         """
         beats = self._beats()
         return (beats - 1) * self.gather + max((passes - 1) * beats + 1, self.gather)
 
     def _starts(self, passes: int) -> np.ndarray:
-        """Cycles of the last word of each window, with a parallel generator: its distance to the
-        next window, or the time that the array needs, whichever is longer."""
+        """Cycles of the first word that ends each window, with a parallel generator: its distance
+        to the next window, or the time that the array needs, whichever is longer."""
         walk = self.timing[1].walk
         gaps = np.diff([*walk.bases, walk.frame + walk.bases[0]])
-        steps = np.maximum(gaps, passes * self._beats())
+        work = self.groups * passes * self._beats()
+        steps = np.maximum(gaps + self._held(passes, self.groups - 1), work)
         return np.concatenate([[0], np.cumsum(steps)])
 
+    def _held(self, passes: int, group: np.ndarray | int) -> np.ndarray | int:
+        """Cycles for which replays hold up the words of a group within a window's last pixel."""
+        return group * (passes - 1) * self._beats()
+
     def actor(self, passes: int, delay: int) -> Actor:
-        """The timing of the windows and the MAC array behind them."""
+        """The timing of the windows and, with its ``delay`` from input to output, the array."""
         if self.kind == "direct":
             taps = prod(self.window.kernel)
-            vectors = self.x.pixels // taps
+            vectors = self.groups * self.x.pixels // taps
             return mac_actor(self._beats(), passes, vectors, delay)
         pad, generator = self.timing
         places, walk = pad.places(), generator.walk
         if isinstance(generator, SlidingWindow):
-            turns = np.arange(passes) * self._beats()
-            return Windowed(places, walk.frame, walk.bases, walk.span, walk.reads,
-                            generator.depth, self._pace(passes), turns, delay)  # fmt: skip
+            run, pace = walk.reads // self.groups, self._pace(passes)
+            period = max(run, pace)  # from one vector of a window to the next
+            last = np.arange(1 - self.groups, 1) * period
+            gives = (last[:, None] + np.arange(passes) * self._beats()).ravel()
+            busy = run + (self.groups - 1) * period
+            delay += 1 + (self.gather > 1)  # output registers of the generator, the converter
+            return Windowed(places, walk.frame, walk.bases, walk.span, busy, generator.depth,
+                            busy - run + pace, gives, delay)  # fmt: skip
         # Local time stands still at a window's last word while the array is busy.
         starts = self._starts(passes)
         first = np.asarray(walk.bases) + walk.span - walk.groups  # first word that ends window n
         window = np.searchsorted(first, places, side="right") - 1
         before = window < 0
         window = np.maximum(window, 0)
-        origin = first[0]
-        takes = np.where(before, places, starts[window] + places - first[window] + origin)
-        turns = np.arange(1, passes + 1) * self._beats() - 1
+        origin, beats = first[0], self._beats()
+        since = places - first[window]
+        group = np.minimum(since // beats, self.groups - 1)
+        takes = starts[window] + since + self._held(passes, group) + origin
+        takes = np.where(before, places, takes)
+        turns = np.arange(1, self.groups * passes + 1) * beats - 1
         gives = (starts[:-1, None] + origin + turns).ravel()
-        return Rigid((takes,), gives, int(starts[-1]), delay, head=pad.border_before)
+        return Rigid((takes,), gives, int(starts[-1]), delay + 1, head=pad.border_before)
 
     def cycles(self, passes: int) -> tuple[int, int]:
         """(interval, latency) up to the MAC array's last input, for ``passes`` over each window."""
@@ -173,12 +194,13 @@ class Front:
 
 @lru_cache(maxsize=4096)
 def _generators(range_: IntRange, shape: tuple[int, ...], lanes: int, window: Window,
-                pad_value: int, kind: str) -> tuple[Pad, SlidingWindow | ParallelWindow]:  # fmt: skip
+                pad_value: int, kind: str, groups: int,
+                ) -> tuple[Pad, SlidingWindow | ParallelWindow]:  # fmt: skip
     """Padding, and the window generator of the serial or the parallel kind."""
     height, width, channels = shape
     pad = Pad(range_, (height, width, channels), lanes, window.padding, pad_value)
-    generator = SlidingWindow if kind == "serial" else ParallelWindow
     padded = (*window.padded_shape(shape), channels)
-    return pad, generator(
-        pad.output_range, padded, lanes, window.kernel, window.stride, window.dilation
-    )
+    geometry = padded, lanes, window.kernel, window.stride, window.dilation
+    if kind == "serial":
+        return pad, SlidingWindow(pad.output_range, *geometry, groups)
+    return pad, ParallelWindow(pad.output_range, *geometry)  # its order is by groups anyway

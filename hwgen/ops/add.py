@@ -9,8 +9,12 @@ from operator import add
 import numpy as np
 
 from hwgen.core.intrange import IntRange
+from hwgen.hw.elementwise import WeightedSum
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
+from hwgen.lowering import Cost, Folding
+from hwgen.lowering.cost import rom_cost
+from hwgen.lowering.lanewise import Joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,3 +50,23 @@ class Add(Op):
     def reference(self, *x: np.ndarray) -> np.ndarray:
         terms = [k * x0 for k, x0 in zip(self.multipliers, x, strict=True)]
         return np.sum(terms, axis=0, dtype=np.int64) + self.offsets
+
+
+class AddJoined(Joined):
+    """PE channels of every input at a time."""
+
+    op, name = Add, "joined"
+
+    def cost(self, op: Add, folding: Folding, *x: TensorType) -> Cost:
+        pe, y = folding.pe, op.infer(*x).range
+        constant = IntRange.of_array(op.offsets)
+        groups = max(len(op.offsets) // pe, 1) if constant.size > 1 else 1
+        rom, bram = rom_cost(pe * constant.width, groups) if groups > 1 else (0, 0.0)
+        # A multiplier costs about an adder for every two of its bits, in non-adjacent form.
+        adders = sum(1 + abs(k).bit_length() // 2 for k in op.multipliers if abs(k) > 1)
+        lut = pe * y.width * (len(x) - 1 + adders + (groups > 1))
+        return self.streamed(folding, *x, y=y, lut=lut + rom, bram=bram)
+
+    def build(self, op: Add, folding: Folding, *x: TensorType) -> WeightedSum:
+        ranges, y = [x0.range for x0 in x], op.infer(*x).range
+        return WeightedSum(ranges, y, folding.pe, op.multipliers, op.offsets)

@@ -23,7 +23,7 @@ from hwgen.ops.matmul import accumulator_range, mac_cost
 
 @dataclass(frozen=True, eq=False)
 class Conv(Op):
-    """Cross-correlation, ``weight`` int64 ``(KH, KW, CI / groups, CO)``, of an ``(H, W, CI)`` image.
+    """Cross-correlation of an ``(H, W, CI)`` image, ``weight`` int64 ``(KH, KW, CI/groups, CO)``.
 
     ``padding`` is (top, left, bottom, right), filled with ``pad_value``; one-dimensional
     convolutions have H = KH = 1. Channels fall into ``groups`` equal runs: those of the output
@@ -89,7 +89,7 @@ class ConvFolded(Lowering):
     op, name = Conv, "folded"
 
     def foldings(self, op: Conv, *x: TensorType) -> Iterator[Folding]:
-        rows, columns = op.matrix.shape
+        rows, columns = op.matrices[0].shape
         for pe in divisors(columns):
             for simd in divisors(rows):
                 yield Folding(pe, simd)
@@ -99,21 +99,21 @@ class ConvFolded(Lowering):
 
     def cost(self, op: Conv, folding: Folding, *x: TensorType) -> Cost:
         front = self._front(op, folding, *x)
-        interval, latency = front.cycles(op.matrix.shape[1] // folding.pe)
-        macs = mac_cost(op.matrix, front.padded.range, folding, interval, latency + 2)
+        interval, latency = front.cycles(op.matrices[0].shape[1] // folding.pe)
+        macs = mac_cost(op.matrix, front.padded.range, folding, interval, latency + 2, op.groups)
         lut, ff, bram = front.area()
         return replace(macs, lut=macs.lut + lut, ff=macs.ff + ff, bram=macs.bram + bram)
 
     def actor(self, op: Conv, folding: Folding, *x: TensorType) -> Actor:
-        passes = op.matrix.shape[1] // folding.pe
+        passes = op.matrices[0].shape[1] // folding.pe
         return self._front(op, folding, *x).actor(passes, 2 + tree_registers(folding.simd))
 
     def build(self, op: Conv, folding: Folding, *x: TensorType) -> Component:
         front, y = self._front(op, folding, *x), op.infer(*x)
-        macs = MacArray(front.padded.range, front.rows(op.weight), y.range,
-                        pe=folding.pe, simd=folding.simd)  # fmt: skip
+        weight = np.stack(np.split(front.rows(op.weight), op.groups, axis=1))
+        macs = MacArray(front.padded.range, weight, y.range, pe=folding.pe, simd=folding.simd)
         return Pipeline({**front.parts(), "macs": macs})
 
     @staticmethod
     def _front(op: Conv, folding: Folding, *x: TensorType) -> Front:
-        return Front(x[0], op.window, op.pad_value, folding.simd)
+        return Front(x[0], op.window, op.pad_value, folding.simd, op.groups)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwgen.core.intrange import IntRange
+from hwgen.hw.insert import Insert
 from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
+from hwgen.lowering import Folding
+from hwgen.lowering.lanewise import Inserting
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,3 +42,16 @@ class Interleave(Op):
         y = np.full(shape, self.value, np.int64)
         y[:, ::fh, ::fw] = x[0]
         return y
+
+
+class InterleaveStreaming(Inserting):
+    """The image's raster with constants put in between."""
+
+    op, name = Interleave, "streaming"
+
+    def build(self, op: Interleave, folding: Folding, *x: TensorType) -> Insert:
+        (height, width, channels), (fh, fw), y = x[0].shape, op.factor, op.infer(*x)
+        beats = channels // folding.pe
+        row = y.shape[1] * beats
+        loops = [(beats, 1), (width, fw * beats), (height, fh * row)]
+        return Insert(x[0].range, folding.pe, y.size // folding.pe, loops, value=op.value)

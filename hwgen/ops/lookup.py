@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwgen.core.intrange import IntRange
+from hwgen.hw.function_table import FunctionTable
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
+from hwgen.lowering import Actor, Cost, Folding, streaming
+from hwgen.lowering.cost import rom_cost
+from hwgen.lowering.lanewise import Lanewise
 
 LARGEST = 4096  # entries of a channel's table
 
@@ -45,3 +49,21 @@ class Lookup(Op):
     def reference(self, *x: np.ndarray) -> np.ndarray:
         rows = np.arange(x[0].shape[-1]) if len(self.table) > 1 else 0
         return self.table[rows, x[0] - self.lo]
+
+
+class LookupTables(Lanewise):
+    """PE channels at a time, each with a table of its own."""
+
+    op, name = Lookup, "tables"
+
+    def cost(self, op: Lookup, folding: Folding, *x: TensorType) -> Cost:
+        pe, beats = folding.pe, x[0].size // folding.pe
+        groups = x[0].channels // pe if len(op.table) > 1 else 1
+        lut, bram = rom_cost(op.infer(*x).range.width, groups << (x[0].range.size - 1).bit_length())
+        return Cost(pe * lut + 10, 12, pe * bram, 0, beats, beats)
+
+    def actor(self, op: Lookup, folding: Folding, *x: TensorType) -> Actor:
+        return streaming(x[0].size // folding.pe, 1)
+
+    def build(self, op: Lookup, folding: Folding, *x: TensorType) -> FunctionTable:
+        return FunctionTable(x[0].range, op.infer(*x).range, op.reached(x[0]), folding.pe)

@@ -86,9 +86,12 @@ class MatMulFolded(Lowering):
 
 
 def mac_cost(
-    weight: np.ndarray, x: IntRange, folding: Folding, interval: int, latency: int
+    weight: np.ndarray, x: IntRange, folding: Folding, interval: int, latency: int, groups: int = 1
 ) -> Cost:
-    """The cost of a MAC array; its tree's registers are added to ``latency``."""
+    """The cost of a MAC array for ``weight`` ``(K, N)``, whose columns take turns in ``groups``.
+
+    The tree's registers are added to ``latency``.
+    """
     pe, simd = folding.pe, folding.simd
     width, bipolar = weight_bits(weight), is_bipolar(weight)
     y = accumulator_range(weight, x)
@@ -98,7 +101,7 @@ def mac_cost(
     if depth == 1:  # constant weights: zeros vanish, the others cost their non-zero bits
         lut = 0.5 * int((weight != 0).sum()) * (x.width + 2)
     rom_lut, bram = rom_cost(pe * simd * width, depth) if depth > 1 else (0, 0.0)
-    passes = weight.shape[1] // pe
+    passes = weight.shape[1] // (groups * pe)
     replay_lut, replay_bram = (
         ram_cost(simd * x.width, weight.shape[0] // simd) if passes > 1 else (0, 0.0)
     )

@@ -38,12 +38,13 @@ class MaxPool(Op):
         (x0,) = x
         if len(x0.shape) != 3:
             raise ValueError(f"input must be (H, W, C), not {x0.shape}")
-        for before, extent in zip(
-            self.padding, (*self.window.extent, *self.window.extent), strict=True
-        ):
-            if before >= extent:
+        height, width = self.window.output_shape(x0.shape)
+        for axis, count in enumerate((height, width)):
+            starts = np.arange(count)[:, None] * self.stride[axis] - self.padding[axis]
+            taps = starts + np.arange(self.kernel[axis]) * self.dilation[axis]
+            if not ((taps >= 0) & (taps < x0.shape[axis])).any(axis=1).all():
                 raise ValueError(f"padding {self.padding} leaves a window without a pixel")
-        return TensorType((*self.window.output_shape(x0.shape), x0.channels), x0.range)
+        return TensorType((height, width, x0.channels), x0.range)
 
     def reference(self, *x: np.ndarray) -> np.ndarray:
         lowest = np.iinfo(np.int64).min

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 
 from hwgen.core.intrange import IntRange
+from hwgen.hw.insert import Insert
 from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
+from hwgen.lowering import Folding, divisors
+from hwgen.lowering.lanewise import Inserting
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,3 +44,20 @@ class Pad(Op):
         top, left, bottom, right = self.padding
         border = ((0, 0), (top, bottom), (left, right), self.channels)
         return np.pad(x[0], border, constant_values=self.value)
+
+
+class PadStreaming(Inserting):
+    """The image's raster within that of the padded one."""
+
+    op, name = Pad, "streaming"
+
+    def foldings(self, op: Pad, *x: TensorType) -> Iterator[Folding]:
+        yield from (Folding(pe) for pe in divisors(gcd(x[0].channels, *op.channels)))
+
+    def build(self, op: Pad, folding: Folding, *x: TensorType) -> Insert:
+        (height, width, channels), (top, left, _, _), y = x[0].shape, op.padding, op.infer(*x)
+        pixel = y.channels // folding.pe
+        row = y.shape[1] * pixel
+        loops = [(channels // folding.pe, 1), (width, pixel), (height, row)]
+        first = top * row + left * pixel + op.channels[0] // folding.pe
+        return Insert(x[0].range, folding.pe, y.size // folding.pe, loops, first, op.value)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 
+from hwgen.hw.frame_transpose import FrameTranspose
 from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
+from hwgen.lowering import Actor, Blocks, Cost, Folding, divisors, streaming
+from hwgen.lowering.cost import ram_cost
+from hwgen.lowering.lanewise import Lanewise
 
 
 class Rearrange(Op):
@@ -78,3 +84,38 @@ def _image(shape: tuple[int, ...], op: DepthToSpace | SpaceToDepth) -> tuple[int
     if len(shape) != 3 or op.block < 1 or op.mode not in ("DCR", "CRD"):
         raise ValueError(f"wants (H, W, C), a block of 1 or more, DCR or CRD: {shape}, {op}")
     return shape[0], shape[1], shape[2]
+
+
+class _Reordered(Lanewise):
+    """Rows of blocks, one written while the one before is read; words of neighbouring channels."""
+
+    def foldings(self, op: Rearrange, *x: TensorType) -> Iterator[Folding]:
+        together = gcd(x[0].channels, op.infer(*x).channels)
+        for pe in divisors(together):
+            if self.build(op, Folding(pe), *x).word == pe:
+                yield Folding(pe)
+
+    def cost(self, op: Rearrange, folding: Folding, *x: TensorType) -> Cost:
+        circuit = self.build(op, folding, *x)
+        lut, bram = ram_cost(folding.pe * x[0].range.width, 2 * circuit.block)
+        return Cost(lut + 40, 40, bram, 0, circuit.interval, circuit.latency)
+
+    def actor(self, op: Rearrange, folding: Folding, *x: TensorType) -> Actor:
+        circuit = self.build(op, folding, *x)
+        return (
+            Blocks(circuit.block, circuit.block)
+            if circuit.block
+            else streaming(circuit.interval, 0)
+        )
+
+    def build(self, op: Rearrange, folding: Folding, *x: TensorType) -> FrameTranspose:
+        shape, axes, _ = op.view(x[0].shape)
+        return FrameTranspose(x[0].range, shape, axes, folding.pe, folding.pe)
+
+
+class DepthToSpaceReordered(_Reordered):
+    op, name = DepthToSpace, "reordered"
+
+
+class SpaceToDepthReordered(_Reordered):
+    op, name = SpaceToDepth, "reordered"

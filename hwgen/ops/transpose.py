@@ -10,7 +10,7 @@ import numpy as np
 from hwgen.hw.frame_transpose import FrameTranspose
 from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
-from hwgen.lowering import Actor, Cost, Folding, Lowering, Rigid
+from hwgen.lowering import Actor, Blocks, Cost, Folding, Lowering, streaming
 from hwgen.lowering.cost import ram_cost
 
 
@@ -46,13 +46,13 @@ class TransposeBuffered(Lowering):
 
     def cost(self, op: Transpose, folding: Folding, *x: TensorType) -> Cost:
         circuit = self.build(op, folding, *x)
-        lut, bram = ram_cost(x[0].range.width, 2 * x[0].size)
+        lut, bram = ram_cost(x[0].range.width, 2 * circuit.block)
         return Cost(lut + 40, 40, bram, 0, circuit.interval, circuit.latency)
 
     def actor(self, op: Transpose, folding: Folding, *x: TensorType) -> Actor:
-        # A frame leaves in its new order once it is whole, while the next one enters.
-        times = np.arange(x[0].size)
-        return Rigid((times,), times, x[0].size, x[0].size + 2)
+        circuit = self.build(op, folding, *x)
+        beats = circuit.block
+        return Blocks(beats, beats) if beats else streaming(x[0].size, 0)
 
     def build(self, op: Transpose, folding: Folding, *x: TensorType) -> FrameTranspose:
         return FrameTranspose(x[0].range, x[0].shape, op.axes, 1, 1)

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hwgen.hw.block_buffer import BlockBuffer
 from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
+from hwgen.lowering import Folding
+from hwgen.lowering.lanewise import Buffered
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,3 +29,17 @@ class Upsample(Op):
     def reference(self, *x: np.ndarray) -> np.ndarray:
         fh, fw = self.factor
         return x[0].repeat(fh, axis=1).repeat(fw, axis=2)
+
+
+class UpsampleBuffered(Buffered):
+    """A row (a pixel, where rows are not repeated) is written while the one before is read."""
+
+    op, name = Upsample, "buffered"
+
+    def build(self, op: Upsample, folding: Folding, *x: TensorType) -> BlockBuffer:
+        (_, width, channels), (fh, fw) = x[0].shape, op.factor
+        pixel = channels // folding.pe
+        loops = [(pixel, 1), (fw, 0)]
+        if fh > 1:
+            loops += [(width, pixel), (fh, 0)]
+        return BlockBuffer(x[0].range, folding.pe, loops)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hwgen.core.names import identifier
 from hwgen.schedule import Design
 
 COLUMNS = ("stage", "op", "output", "PE", "SIMD", "cycles/frame", "LUT", "FF", "BRAM", "DSP")
@@ -27,7 +28,7 @@ def report(design: Design) -> str:
     table = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     table += ["| " + " | ".join(row) + " |" for row in rows(design)]
     return "\n".join([
-        f"# {graph.name}", "",
+        f"# {identifier(graph.name)}", "",
         f"- {graph.macs()} multiply-accumulates per frame",
         f"- interval {design.interval} cycles: {design.fps:.0f} frames/s at {design.clock_mhz:g} "
         f"MHz; the slowest stage is marked *",

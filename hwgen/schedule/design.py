@@ -112,4 +112,3 @@ def source_of(graph: Graph, value: str) -> str:
     while (node := graph.producer(value)) is not None and isinstance(node.op, Reshape):
         value = node.inputs[0]
     return value
-

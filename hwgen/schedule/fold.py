@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwgen.core.errors import Diagnostics, fail
+from hwgen.core.errors import Diagnostics, did_you_mean, fail
 from hwgen.ir.graph import Graph, Node
 from hwgen.lowering import Cost, Folding, Lowering
 from hwgen.ops.reshape import Reshape
@@ -60,7 +60,7 @@ def schedule(graph: Graph, *, interval: int | None = None, folding: str | Path =
         case int(), _:
             chosen = _meet(graph, nodes, ways, interval, clock_mhz)
         case None, "serial":
-            chosen = {name: min(w, key=lambda o: (o.folding, o.size)) for name, w in ways.items()}
+            chosen = {name: _smallest(w) for name, w in ways.items()}
         case None, "parallel":
             chosen = {n: min(w, key=lambda o: (o.cost.interval, o.size)) for n, w in ways.items()}
         case None, "balanced":
@@ -78,6 +78,11 @@ def schedule(graph: Graph, *, interval: int | None = None, folding: str | Path =
     design = with_depths(Design(graph, stages, tuple(_links(graph, stages)), clock_mhz))
     design.verify()
     return design
+
+
+def _smallest(ways: list[Option]) -> Option:
+    """The option of least folding; the cheapest of several."""
+    return min(ways, key=lambda option: (option.folding, option.size))
 
 
 def _meet(graph: Graph, nodes: list[Node], ways: Mapping[str, list[Option]], interval: int,
@@ -107,18 +112,21 @@ def _meet(graph: Graph, nodes: list[Node], ways: Mapping[str, list[Option]], int
 def _from_file(ways: Mapping[str, list[Option]], path: Path) -> dict[str, Option]:
     """The options that a folding file names; stages that it leaves out stay serial."""
     try:
-        wanted: Any = json.loads(path.read_text())
-        assert isinstance(wanted, dict)
-    except (OSError, ValueError, AssertionError) as error:
+        wanted: Any = json.loads(path.read_text("utf-8"))
+        if not isinstance(wanted, dict) or not all(isinstance(e, dict) for e in wanted.values()):
+            raise ValueError("it must hold one object per stage")
+    except (OSError, ValueError, RecursionError) as error:
         fail("HW110", where=f"--folding {path}", why=f"not a folding file: {error}",
              help="give serial, balanced, parallel or the folding.json of a build")  # fmt: skip
     problems, chosen = Diagnostics(), {}
-    for name in wanted.keys() - ways.keys():
+    for name in sorted(wanted.keys() - ways.keys()):
         problems.add("HW311", where=f"{path}: stage `{name}`", why="the model has no such stage",
-                     help=f"its stages are {', '.join(ways)}")  # fmt: skip
+                     help=f"{did_you_mean(name, ways)}its stages are {', '.join(ways)}")  # fmt: skip
     for name, found in ways.items():
+        least = _smallest(found)
         entry = wanted.get(name, {})
-        pe, simd, way = entry.get("pe", 1), entry.get("simd", 1), entry.get("lowering")
+        pe, simd = entry.get("pe", least.folding.pe), entry.get("simd", least.folding.simd)
+        way = entry.get("lowering")
         fitting = [
             o for o in found
             if o.folding.pe == pe and (o.folding.simd == simd) and way in (None, o.lowering.name)
@@ -127,9 +135,11 @@ def _from_file(ways: Mapping[str, list[Option]], path: Path) -> dict[str, Option
             chosen[name] = fitting[0]
             continue
         pes, simds = ({getattr(o.folding, side) for o in found} for side in ("pe", "simd"))
+        kinds = " or ".join(dict.fromkeys(o.lowering.name for o in found))
         problems.add(
-            "HW311", where=f"{path}: stage `{name}`", why=f"PE={pe} SIMD={simd} is not legal",
-            help=f"PE may be {_listed(pes)}; SIMD {_listed(simds)}",
+            "HW311", where=f"{path}: stage `{name}`",
+            why=f"PE={pe} SIMD={simd}{f' as {way}' if way else ''} is not legal",
+            help=f"PE may be {_listed(pes)}; SIMD {_listed(simds)}; lowering {kinds}",
         )  # fmt: skip
     problems.raise_if_any()
     return chosen

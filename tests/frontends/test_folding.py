@@ -12,10 +12,12 @@ from onnx import TensorProto, helper
 from hwgen.core.errors import HwgenError
 from hwgen.frontends import source_of
 from hwgen.frontends.call import HANDLERS, Call
-from hwgen.frontends.folding import FOLD
+from hwgen.frontends.folding import FOLD, size_of
 from hwgen.frontends.lifted import Constant
+from hwgen.frontends.lifter import Lifter
 from hwgen.frontends.oracle import _run_node
 from hwgen.frontends.tensors import attributes
+from hwgen.ir.graph import GraphBuilder
 from tests.frontends.test_oracle import standard_model
 
 pytest.importorskip("onnxruntime", reason="the oracle needs onnxruntime")
@@ -88,6 +90,8 @@ def test_constants_carry_codes_and_scales_through_layout() -> None:
 
 def test_a_bomb_is_not_filled() -> None:
     call = Call("ConstantOfShape", "n", "n", (Constant(ints(1 << 20, 1 << 20)),), {}, 13)
+    lifter = Lifter(GraphBuilder("bomb"))
+    lifter.call = call
     with pytest.raises(HwgenError) as caught:
-        FOLD["ConstantOfShape"](call)
+        lifter.account(size_of(call))
     assert caught.value.problems[0].code == "HW106"

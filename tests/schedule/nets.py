@@ -1,5 +1,7 @@
 """Small graphs to schedule."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from hwgen.core.intrange import IntRange
@@ -31,7 +33,7 @@ def steps(builder: GraphBuilder, value: str, bits: int, name: str) -> str:
 def mlp(sizes: tuple[int, ...] = (16, 12, 8, 4), bits: int = 2, seed: int = 0) -> Graph:
     rng = np.random.default_rng(seed)
     builder, value = begin("mlp", (sizes[0],), IntRange(0, 2**bits - 1))
-    for k, (rows, columns) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (rows, columns) in enumerate(pairwise(sizes)):
         value = builder.add(MatMul(rng.integers(-2, 2, (rows, columns))), [value], name=f"fc{k}")
         if k < len(sizes) - 2:
             value = steps(builder, value, bits, f"act{k}")

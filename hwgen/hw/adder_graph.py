@@ -1,0 +1,264 @@
+"""Products with a constant matrix as few additions: shared sums of shifted inputs.
+
+The matrix is written in canonical signed digits, and pairs of digits that many columns have in
+common are added once: two inputs, how far apart they are shifted, and their relative sign (Potkonjak
+et al. 1996; Hartley 1996; the cost of an adder in LUTs as in da4ml, Sun et al. 2025). The best pair
+comes first: it takes the most bits out of the sums that are left for the cost of its adder. What
+remains of each column is a short list of terms, to be summed by a bit heap.
+
+Counts only fall as digits are used up, so a queue of upper bounds, counted again when their turn
+comes, gives the exact greedy order at little cost. Columns are bits of Python integers, so that
+counting a pair is an AND. Ties are broken by the pair itself: the result is deterministic.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from math import log2
+
+import numpy as np
+
+from hwgen.core.intrange import IntRange
+
+BITS_PER_LUT = 1.7  # what a bit heap removes
+_BIAS = 64  # of the shift in a digit's code
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """``(-1)**negative * value << shift``; values are numbered inputs first, then nodes."""
+
+    value: int
+    shift: int
+    negative: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The sum of two terms, the first positive. ``depth``: adders on its longest path."""
+
+    a: Term
+    b: Term
+    range: IntRange
+    depth: int
+
+
+@dataclass(frozen=True)
+class AdderGraph:
+    """``outputs[n]``: terms whose sum is output n. ``ranges``: of inputs and nodes."""
+
+    inputs: int
+    nodes: tuple[Node, ...]
+    outputs: tuple[tuple[Term, ...], ...]
+    ranges: tuple[IntRange, ...]
+
+    @property
+    def depth(self) -> int:
+        return max((node.depth for node in self.nodes), default=0)
+
+    @property
+    def adders(self) -> int:
+        """Two-input adders of the whole product."""
+        return len(self.nodes) + sum(max(len(terms) - 1, 0) for terms in self.outputs)
+
+    def evaluate(self, x: np.ndarray) -> np.ndarray:
+        """The product ``(..., N)`` for inputs ``(..., K)``, addition by addition."""
+        values = list(np.moveaxis(np.asarray(x, np.int64), -1, 0))
+
+        def term(t: Term) -> np.ndarray:
+            shifted = values[t.value] << t.shift
+            return -shifted if t.negative else shifted
+
+        for node in self.nodes:
+            values.append(term(node.a) + term(node.b))  # noqa: PERF401  (term reads the list)
+        zero = np.zeros_like(values[0])
+        return np.stack([sum((term(t) for t in terms), zero) for terms in self.outputs], axis=-1)
+
+
+def csd(weight: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """(shift, digits in -1, 0, 1): the canonical signed digits of an integer array."""
+    rest, digits, shift = np.array(weight, np.int64), [], 0
+    while rest.any():
+        digit = np.where(rest & 1, 2 - (rest & 3), 0)
+        if digit.any():
+            digits.append((shift, digit))
+        rest = (rest - digit) >> 1
+        shift += 1
+    return digits
+
+
+def share(weight: np.ndarray, x: IntRange, *, levels: int | None = None,
+          seconds: float | None = None, bits_per_lut: float = BITS_PER_LUT) -> AdderGraph:  # fmt: skip
+    """An adder graph of ``x @ weight``, ``(K, N)``, for inputs in a range.
+
+    ``levels``: the depth that a tree of two-input adders over it must not exceed; at least what
+    the digits need, and one more than that by default. ``seconds``: stop sharing after so long;
+    what is left is still exact (but depends on the machine's speed then).
+    """
+    search = _Search(weight, x, levels, bits_per_lut)
+    limit = None if seconds is None else time.monotonic() + seconds
+    while search.step():
+        if limit is not None and time.monotonic() > limit:
+            break
+    return search.graph()
+
+
+class _Search:
+    """The digits that are left, by column and by value, and the queue of pairs to be shared.
+
+    A digit's code is ``value << 8 | (shift + 64) << 1 | negative``. ``columns[n]``: the codes in
+    column n. ``masks[v][code & 255]``: the columns that have value v so, as bits.
+    A pair (i, j, rel): the digit of j as seen from that of i, where rel is the difference of the
+    shifts and the product of the signs, coded like the lower bits of a digit.
+    """
+
+    def __init__(self, weight: np.ndarray, x: IntRange, levels: int | None, bits_per_lut: float):
+        self.weight, self.x, self.bits_per_lut = weight, x, bits_per_lut
+        rows, count = weight.shape
+        self.columns: list[set[int]] = [set() for _ in range(count)]
+        self.masks: list[dict[int, int]] = [{} for _ in range(rows)]
+        for shift, digits in csd(weight):
+            for i, n in zip(*np.nonzero(digits), strict=True):
+                self._put(int(n), int(i) << 8 | (shift + _BIAS) << 1 | int(digits[i, n] < 0))
+        self.factors = list(np.eye(rows, dtype=np.int64))
+        self.ranges, self.depths = [x] * rows, [0] * rows
+        self.nodes: list[Node] = []
+        needed = max((max(len(c) - 1, 0).bit_length() for c in self.columns), default=0)
+        self.slack = [(1 << max(levels or needed + 1, needed)) - len(c) for c in self.columns]
+        self.queue: list[tuple[float, int, int, int, int]] = []
+        for i in range(rows):
+            for j in range(i, rows):
+                self._enqueue_all(i, j)
+        heapify(self.queue)
+
+    def _put(self, n: int, code: int) -> None:
+        self.columns[n].add(code)
+        masks = self.masks[code >> 8]
+        masks[code & 255] = masks.get(code & 255, 0) | 1 << n
+
+    def _take(self, n: int, code: int) -> None:
+        self.columns[n].remove(code)
+        self.masks[code >> 8][code & 255] ^= 1 << n
+
+    def _enqueue_all(self, i: int, j: int) -> None:
+        counts: Counter[int] = Counter()
+        for low_i, mask_i in self.masks[i].items():
+            for low_j, mask_j in self.masks[j].items():
+                if (i < j or low_i >> 1 < low_j >> 1) and (both := mask_i & mask_j):
+                    counts[(low_j ^ (low_i & 1)) - (low_i & 254) + 2 * _BIAS] += both.bit_count()
+        for rel, count in counts.items():
+            if (gain := self.gain(i, j, rel, count)) > 0:
+                self.queue.append((-gain, i, j, rel, count))
+
+    def gain(self, i: int, j: int, rel: int, count: int) -> float:
+        """LUTs saved by adding a pair once for ``count`` uses."""
+        shift = (rel >> 1) - _BIAS
+        a, b = self.ranges[i], self.ranges[j]
+        low_i, low_j = max(-shift, 0), max(shift, 0)
+        b_term = -b if rel & 1 else b
+        both = IntRange(
+            (a.lo << low_i) + (b_term.lo << low_j), (a.hi << low_i) + (b_term.hi << low_j)
+        )
+        adder = both.width - (0 if rel & 1 and shift < 0 else abs(shift))
+        removed = log2(a.size * b.size / both.size)
+        return count * removed / self.bits_per_lut - adder
+
+    def _count(self, i: int, j: int, rel: int) -> int:
+        offset, sign = (rel & 254) - 2 * _BIAS, rel & 1
+        others = self.masks[j]
+        return sum(
+            (mask & others.get((low + offset) ^ sign, 0)).bit_count()
+            for low, mask in self.masks[i].items()
+        )
+
+    def step(self) -> bool:
+        """Share one pair; False when none is worth it."""
+        while self.queue:
+            _, i, j, rel, before = heappop(self.queue)
+            count = self._count(i, j, rel)
+            if count < before:
+                if count > 1 and (gain := self.gain(i, j, rel, count)) > 0:
+                    heappush(self.queue, (-gain, i, j, rel, count))
+                continue
+            uses = self._uses(i, j, rel)
+            if len(uses) > 1 and self.gain(i, j, rel, len(uses)) > 0:
+                self._share(i, j, rel, uses)
+                return True
+        return False
+
+    def _uses(self, i: int, j: int, rel: int) -> list[tuple[int, int, int]]:
+        """(column, code of i, code of j) wherever the pair is, and the depth allows it.
+
+        A sum of terms fits 2**levels in depth where the sum of all 2**depth does (Kraft); a pair of
+        unequal depths takes up some of the slack.
+        """
+        offset, sign = (rel & 254) - 2 * _BIAS, rel & 1
+        need = abs((1 << self.depths[i]) - (1 << self.depths[j]))
+        uses, used, taken = [], set(), Counter()
+        for low in sorted(self.masks[i]):
+            other = (low + offset) ^ sign
+            both = self.masks[i][low] & self.masks[j].get(other, 0)
+            while both:
+                n = (both & -both).bit_length() - 1
+                both &= both - 1
+                pair = (n, i << 8 | low, j << 8 | other)
+                if i == j and (n, pair[1]) in used:
+                    continue
+                if self.slack[n] - taken[n] >= need:
+                    taken[n] += need
+                    uses.append(pair)
+                    used.add((n, pair[2]))
+        return uses
+
+    def _share(self, i: int, j: int, rel: int, uses: list[tuple[int, int, int]]) -> None:
+        shift, negative = (rel >> 1) - _BIAS, bool(rel & 1)
+        a, b = Term(i, max(-shift, 0), False), Term(j, max(shift, 0), negative)
+        factors = (self.factors[i] << a.shift) + (self.factors[j] << b.shift) * (
+            -1 if negative else 1
+        )
+        range_ = linear_range(factors, self.x)
+        depth = max(self.depths[i], self.depths[j]) + 1
+        need = abs((1 << self.depths[i]) - (1 << self.depths[j]))
+        new = len(self.ranges)
+        self.nodes.append(Node(a, b, range_, depth))
+        self.factors.append(factors)
+        self.ranges.append(range_)
+        self.depths.append(depth)
+        self.masks.append({})
+        placed = []
+        for n, code_i, code_j in uses:
+            self._take(n, code_i)
+            self._take(n, code_j)
+            self.slack[n] -= need
+            low = min(code_i & 254, code_j & 254) | code_i & 1
+            placed.append((n, low))
+        counts: Counter[int] = Counter()
+        for n, low in placed:  # as seen from the new value
+            sign, offset = low & 1, (low & 254) - 2 * _BIAS
+            counts.update([(code ^ sign) - offset for code in self.columns[n]])
+        for n, low in placed:
+            self._put(n, new << 8 | low)
+        for code, count in counts.items():
+            if count > 1:
+                other, seen = code >> 8, code & 255
+                rel = 4 * _BIAS - (seen & 254) | seen & 1  # and now the new one from the other
+                if (gain := self.gain(other, new, rel, count)) > 0:
+                    heappush(self.queue, (-gain, other, new, rel, count))
+
+    def graph(self) -> AdderGraph:
+        """The nodes that something uses, renumbered, and what is left of every column."""
+        rows = self.weight.shape[0]
+        outputs = tuple(
+            tuple(Term(c >> 8, ((c & 255) >> 1) - _BIAS, bool(c & 1)) for c in sorted(column))
+            for column in self.columns
+        )
+        return AdderGraph(rows, tuple(self.nodes), outputs, tuple(self.ranges))
+
+
+def linear_range(factors: np.ndarray, x: IntRange) -> IntRange:
+    """The exact range of ``sum(factors * inputs)`` for independent inputs in a range."""
+    positive, negative = int(factors[factors > 0].sum()), int(factors[factors < 0].sum())
+    return IntRange(positive * x.lo + negative * x.hi, positive * x.hi + negative * x.lo)

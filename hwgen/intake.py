@@ -1,0 +1,115 @@
+"""The only way in for a model file: a child process reads it, this one gets finished integers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwgen.core.limits import DEFAULT, Limits
+from hwgen.frontends import Source, lift, run_source, sandbox, source_of_bytes
+from hwgen.frontends.external import embed
+from hwgen.frontends.file import ModelFile, read_file
+from hwgen.ir import Graph
+from hwgen.ir.serialize import load, save
+from hwgen.passes import run_passes
+from hwgen.prepare import prepare
+
+_MODEL = "model.onnx"
+
+
+def open_model(path: str | Path, limits: Limits = DEFAULT,
+               external_data: str | Path | None = None) -> ModelFile:  # fmt: skip
+    """The bytes of a model.
+
+    With ``external_data``, the only folder whose files may hold some of its tensors, these are
+    embedded: what comes back needs no other file. Raises HwgenError: HW101, HW106; with
+    ``external_data`` HW102 and HW103 too.
+    """
+    model = read_file(path, limits)
+    if external_data is None:
+        return model
+    with _folder(model) as folder:
+        sandbox.run(_embed, folder, model.name, str(external_data), limits=limits, where=model.path)
+        data = (folder / _MODEL).read_bytes()
+    return ModelFile(model.name, model.path, data)
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """The integer graph of a model after all passes, and the model as it was lifted."""
+
+    graph: Graph
+    model: ModelFile
+
+
+def import_model(model: ModelFile, limits: Limits = DEFAULT, **options: Any) -> Imported:
+    """Read, prepare and lift a model, and run all passes.
+
+    ``options`` are those of :func:`hwgen.prepare.prepare`; what it does to the model is in
+    ``Imported.model``. Raises what reading, preparing and lifting raise, HW106 included.
+    """
+    given = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if v is not None}
+    with _folder(model) as folder:
+        sandbox.run(_import, folder, model.name, model.path, given, limits=limits,
+                    where=model.path)  # fmt: skip
+        data = (folder / _MODEL).read_bytes()
+        return Imported(load(folder / "graph"), ModelFile(model.name, model.path, data))
+
+
+def run_model(
+    model: ModelFile, inputs: Mapping[str, np.ndarray], limits: Limits = DEFAULT
+) -> dict[str, np.ndarray]:
+    """The model's outputs in its own arithmetic; see :func:`hwgen.frontends.oracle.run_source`."""
+    with _folder(model) as folder:
+        np.savez(folder / "inputs.npz", *inputs.values())
+        names = sandbox.run(_run, folder, model.name, model.path, list(inputs), limits=limits,
+                            where=model.path)  # fmt: skip
+        return dict(zip(names, _arrays(folder / "outputs.npz"), strict=True))
+
+
+@contextmanager
+def _folder(model: ModelFile) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="hwgen-") as name:
+        (Path(name) / _MODEL).write_bytes(model.data)
+        yield Path(name)
+
+
+def _arrays(path: Path) -> list[np.ndarray]:
+    """What ``np.savez`` wrote without names, in order."""
+    with np.load(path, allow_pickle=False) as archive:
+        return [archive[f"arr_{i}"] for i in range(len(archive.files))]
+
+
+# In the child
+
+
+def _embed(folder: Path, limits: Limits, name: str, data_folder: str) -> None:
+    data = embed((folder / _MODEL).read_bytes(), Path(data_folder), name, limits)
+    (folder / _MODEL).write_bytes(data)
+
+
+def _import(folder: Path, limits: Limits, name: str, path: str, options: dict[str, Any]) -> None:
+    source = _source(folder, limits, name, path)
+    if options.get("calib"):
+        options["calib"] = Path(options["calib"])
+    prepared = prepare(source, **options)
+    save(run_passes(lift(prepared)), folder / "graph", compressed=False)
+    if prepared is not source:
+        (folder / _MODEL).write_bytes(prepared.model.SerializeToString(deterministic=True))
+
+
+def _run(folder: Path, limits: Limits, name: str, path: str, inputs: list[str]) -> list[str]:
+    frames = dict(zip(inputs, _arrays(folder / "inputs.npz"), strict=True))
+    outputs = run_source(_source(folder, limits, name, path), frames)
+    np.savez(folder / "outputs.npz", *outputs.values())
+    return list(outputs)
+
+
+def _source(folder: Path, limits: Limits, name: str, path: str) -> Source:
+    return source_of_bytes((folder / _MODEL).read_bytes(), name=name, path=path, limits=limits)

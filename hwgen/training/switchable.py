@@ -1,0 +1,161 @@
+"""One set of weights, several precisions: SP-Nets (Guerra et al. 2020).
+
+Shared are the latent weights and biases; each precision has its own BatchNorm and its own clip, as
+in AdaBits (Jin et al. 2020) and Any-Precision DNN (Yu et al. 2021). With the centered grid the
+codes of a precision are the upper bits of those of every higher one. A step sums the losses of all
+precisions; lower ones may learn from higher ones (:func:`distill`). :func:`single` takes one
+precision out as an ordinary network, which is exported as any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hwgen.core.errors import fail
+from hwgen.training.quantizers import quantize_weight, weight_layers
+from hwgen.training.weights import DoReFa, WeightQuantizer
+
+Distillation = Literal["none", "top", "recursive"]
+
+
+class Switch(nn.Module):
+    """A module for each precision; ``bits`` says which one is at work."""
+
+    def __init__(self, options: dict[int, nn.Module]) -> None:
+        super().__init__()
+        self.options = nn.ModuleDict({str(bits): module for bits, module in options.items()})
+        self.bits = max(options)
+
+    @property
+    def chosen(self) -> nn.Module:
+        return self.options[str(self.bits)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.chosen(x)
+
+
+class SwitchWeight(WeightQuantizer):
+    """A weight quantizer for each precision, all of the same latent weight."""
+
+    def __init__(self, options: dict[int, WeightQuantizer]) -> None:
+        super().__init__()
+        self.options = nn.ModuleDict({str(bits): module for bits, module in options.items()})
+        self.choose(max(options))
+
+    def choose(self, bits: int) -> None:
+        self.chosen = bits
+        quantizer = self.quantizer
+        self.bits, self.narrow, self.bipolar = quantizer.bits, quantizer.narrow, quantizer.bipolar
+
+    @property
+    def quantizer(self) -> WeightQuantizer:
+        found = self.options[str(self.chosen)]
+        assert isinstance(found, WeightQuantizer)
+        return found
+
+    def coded(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        return self.quantizer.coded(weight)
+
+
+def make_switchable(
+    net: nn.Sequential, precisions: Sequence[int],
+    weight: Callable[[int], WeightQuantizer] | None = None,
+    activation: Callable[[int], nn.Module] | None = None, *, keep: Sequence[str] = (),
+) -> nn.Sequential:  # fmt: skip
+    """``net`` (float, of Linear, Conv2d, BatchNorm, ReLU ...) switchable between ``precisions``.
+
+    Each BatchNorm becomes one per precision, each ReLU a clip per precision, each weight gets a
+    quantizer per precision; ``keep`` names weight layers that stay as they are. ``weight`` and
+    ``activation`` make the quantizers for a number of bits; by default the centered DoReFa grid and
+    CG-PACT. Changes ``net`` and returns it at the highest precision. Raises HW110 for fewer than
+    two precisions.
+    """
+    from hwgen.training.activations import CGPact
+
+    if len(set(precisions)) < 2:
+        fail("HW110", where="precisions", why=f"{list(precisions)} leaves nothing to switch")
+    weight = weight or (lambda bits: DoReFa(bits, "centered"))
+    activation = activation or CGPact
+    for name, layer in list(weight_layers(net)):
+        if name not in keep:
+            quantize_weight(layer, SwitchWeight({k: weight(k) for k in precisions}))
+    _replace(net, precisions, activation)
+    return net
+
+
+def _replace(net: nn.Module, precisions: Sequence[int],
+             activation: Callable[[int], nn.Module]) -> None:  # fmt: skip
+    for name, child in net.named_children():
+        if isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            setattr(net, name, Switch({k: deepcopy(child) for k in precisions}))
+        elif isinstance(child, nn.ReLU):
+            setattr(net, name, Switch({k: activation(k) for k in precisions}))
+        elif not isinstance(child, SwitchWeight):
+            _replace(child, precisions, activation)
+
+
+def set_bits(net: nn.Module, bits: int) -> nn.Module:
+    """Switch the whole network to a precision; returns it. Raises HW110 for one it lacks."""
+    for module in net.modules():
+        if isinstance(module, (Switch, SwitchWeight)):
+            if str(bits) not in module.options:
+                fail("HW110", where="bits", why=f"{bits} is none of {', '.join(module.options)}")
+            if isinstance(module, Switch):
+                module.bits = bits
+            else:
+                module.choose(bits)
+    return net
+
+
+def distill(
+    net: nn.Module, x: Tensor, labels: Tensor, precisions: Sequence[int],
+    mode: Distillation = "recursive", weight: float = 1.0, temperature: float = 1.0,
+) -> Tensor:  # fmt: skip
+    """The sum of the losses of all precisions on one batch; one ``backward`` trains them all.
+
+    The highest learns from the labels. A lower one has
+    ``(1 - m) CE(labels) + m T**2 KL(teacher || own)`` with ``m = weight``, ``T = temperature`` and
+    the detached teacher the next higher precision (``recursive``) or the highest (``top``);
+    ``none`` is cross-entropy throughout.
+    """
+    total, teacher = torch.zeros(()), None
+    for bits in sorted(precisions, reverse=True):
+        logits = set_bits(net, bits)(x)
+        hard = functional.cross_entropy(logits, labels)
+        if teacher is None or mode == "none":
+            total = total + hard
+        else:
+            own = functional.log_softmax(logits / temperature, dim=1)
+            other = functional.log_softmax(teacher / temperature, dim=1)
+            soft = functional.kl_div(own, other, reduction="batchmean", log_target=True)
+            total = total + (1 - weight) * hard + weight * temperature**2 * soft
+        if teacher is None or mode == "recursive":
+            teacher = logits.detach()
+    return total
+
+
+def single(net: nn.Sequential, bits: int) -> nn.Sequential:
+    """A copy of ``net`` at one precision, without switches."""
+    alone = set_bits(deepcopy(net), bits)
+    for _, layer in list(weight_layers(alone)):
+        if nn.utils.parametrize.is_parametrized(layer, "weight"):
+            switch = layer.parametrizations["weight"][0]  # type: ignore[index]
+            if isinstance(switch, SwitchWeight):
+                quantize_weight(layer, switch.quantizer)
+    _take(alone)
+    assert isinstance(alone, nn.Sequential)
+    return alone
+
+
+def _take(net: nn.Module) -> None:
+    for name, child in net.named_children():
+        if isinstance(child, Switch):
+            setattr(net, name, child.chosen)
+        else:
+            _take(child)

@@ -1,0 +1,79 @@
+"""Staircases: rising and falling, alike or per channel, in both circuits."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hwgen.core.intrange import IntRange
+from hwgen.ir.types import TensorType
+from hwgen.ops import Threshold
+from tests.ops.strategies import seeds, tensors
+from tests.ops.suite import check_inference, check_operator, foldings, frames_of
+
+
+@st.composite
+def staircases(draw):
+    x, rng = draw(tensors()), np.random.default_rng(draw(seeds))
+    rows = draw(st.sampled_from([1, x.channels]))
+    steps = draw(st.sampled_from([0, 1, 2, 3, 4, 7, 8]))
+    beyond = draw(st.sampled_from([0, 3]))  # thresholds that no input reaches, or every one
+    table = np.sort(
+        rng.integers(x.range.lo - beyond, x.range.hi + 1 + beyond, (rows, steps)), axis=1
+    )
+    base = draw(st.sampled_from([0, -4, 1, -300]))
+    falling = rng.integers(0, 2, rows) if draw(st.booleans()) else ()
+    return Threshold(table, base, falling), [x], rng
+
+
+@settings(max_examples=30)
+@given(staircases(), st.data())
+def test_every_folding(case, data):
+    op, types, rng = case
+    check_operator(op, types, data.draw(st.sampled_from(foldings(op, types))), rng)
+
+
+@given(staircases())
+def test_reference_counts_thresholds(case):
+    op, types, rng = case
+    check_inference(op, types, rng)
+    (x,) = frames_of(types, 3, rng)
+    y = op.reference(x)
+    for place in np.ndindex(y.shape):
+        row = place[-1] % len(op.thresholds)
+        reached = sum(int(x[place]) >= t for t in op.thresholds[row].tolist())
+        steps = op.steps - reached if op.falling[row] else reached
+        assert y[place] == op.base + steps
+
+
+@given(staircases())
+def test_range_is_the_tightest(case):
+    op, (x,), _ = case
+    every = np.arange(x.range.lo, x.range.hi + 1)
+    values = np.broadcast_to(every[:, None], (len(every), x.channels))
+    assert op.infer(x).range == IntRange.of_array(op.reference(values))
+
+
+def test_both_circuits_exist():
+    op, x = Threshold(np.array([[0, 2, 5]])), TensorType((4,), IntRange(-8, 7))
+    assert {lowering.name for lowering, _ in foldings(op, [x])} == {"comparators", "search"}
+    assert {folding.pe for _, folding in foldings(op, [x])} == {1, 2, 4}
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "falling", "words"),
+    [
+        ([1, 2], (), "rows that do not fall"),
+        ([[3, 2]], (), "rows that do not fall"),
+        ([[1], [2]], (1,), "a 0 or 1 per row"),
+        ([[1]], (2,), "a 0 or 1 per row"),
+    ],
+)
+def test_bad_tables_are_refused(thresholds, falling, words):
+    with pytest.raises(ValueError, match=words):
+        Threshold(np.array(thresholds), 0, falling)
+
+
+def test_channels_must_match():
+    with pytest.raises(ValueError, match="input has 3 channels, thresholds 2"):
+        Threshold(np.array([[1], [2]])).infer(TensorType((3,), IntRange(0, 9)))
