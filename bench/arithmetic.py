@@ -80,7 +80,7 @@ class DotProducts(Component):
             "y": Out(pe * self.y_range.width),
         })  # fmt: skip
 
-    def elaborate(self, platform):
+    def elaborate(self, _platform):
         m = Module()
         x, w = Signal.like(self.x), Signal.like(self.w)
         m.d.sync += [x.eq(self.x), w.eq(self.w)]
@@ -229,9 +229,8 @@ def folded(name: str, simd: int, *, pe: int = 8, plain: bool = False) -> dict:
 def case(name: str) -> tuple[np.ndarray, IntRange]:
     """The matrix (K, N) of a file in bench/cases, and the range of its inputs."""
     data = np.load(CASES / f"{name}.npz")
-    return data["W"].astype(np.int64), IntRange.of_bits(
-        int(data["abits"]), signed=bool(data["asigned"])
-    )
+    x_range = IntRange.of_bits(int(data["abits"]), signed=bool(data["asigned"]))
+    return data["W"].astype(np.int64), x_range
 
 
 def constant(name: str, *, staged: bool = False) -> dict:
@@ -273,25 +272,27 @@ def main() -> None:
     parser.add_argument("table", choices=["folded", "constant"])
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--simd", nargs="*", type=int, default=[16, 64])
+    parser.add_argument("--pe", type=int, default=8)
     parser.add_argument("--plain", action="store_true", help="by the operators * and +")
     parser.add_argument("--staged", action="store_true", help="with registers between levels")
     options = parser.parse_args()
     if options.table == "folded":
         jobs = [
-            lambda n=name, s=simd: folded(n, s, plain=options.plain)
+            lambda n=name, s=simd: folded(n, s, pe=options.pe, plain=options.plain)
             for name in options.only or FOLDED for simd in options.simd
         ]  # fmt: skip
     else:
         jobs = [
             lambda n=name: constant(n, staged=options.staged) for name in options.only or CONSTANT
         ]
+    shown = ("lut_cells", "lut", "lut_strict", "carry4", "ff", "levels")
     for job in jobs:
         row = job()
         store(options.table, [row])
+        counts = {mapping: {key: row[mapping][key] for key in shown} for mapping in MAPPINGS}
+        verdict = "verified" if row["verified"] else "WRONG"
         print(row["name"], row.get("simd", ""), "LUT", row["lut"], "per MAC", row["lut_per_mac"],
-              row["mapping"], "verified" if row["verified"] else "WRONG",
-              {k: {c: row[k][c] for c in ("lut_cells", "lut", "lut_strict", "carry4", "ff", "levels")}
-               for k in MAPPINGS}, f"{row['emit_s']} s", flush=True)  # fmt: skip
+              row["mapping"], verdict, counts, flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

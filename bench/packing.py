@@ -2,9 +2,9 @@
 
 A 7-series site computes one function of six inputs, or two functions of together at most five (O6
 and O5, with the sixth input tied high). The number of sites is the number of LUTs less a matching
-of such pairs; two LUTs that drive S of a carry chain never pair, for each is fixed to its own bit of
-the chain. The matching is greedy, fewest choices first (after Karp and Sipser), so the count is an
-upper bound of the optimum.
+of such pairs; two LUTs that drive S of a carry chain never pair, for each is fixed to its own bit
+of the chain. The matching is greedy, fewest choices first (after Karp and Sipser), so the count is
+an upper bound of the optimum.
 
 ``strict`` also counts the pins of the slice: beside a LUT on S, O5 leaves the slice only where the
 sum itself does not (the sum is unused, or goes into the flip-flop beside it), or else drives DI of

@@ -1,13 +1,14 @@
 """Post-training quantization of published float models: accuracy by bits and method.
 
 HWGEN_DATA=... python bench/ptq.py [--models mnist jets resnet8 resnet20 kws] [--bits 8x8 4x4]
-    [--images 2000] [--render]
+    [--images 2000] [--missing] [--render]
 
 Every row quantizes a model that nobody here trained, on 256 calibration frames that are not among
 the test frames, and runs the test frames through the integer graph, whose results the hardware
 repeats bit by bit. Where a model does not lift yet, its quantized ONNX model runs instead; the
 engine column says so. Rows collect in bench/results/ptq.json, by model, bits and method, and
-docs/quantization.md is rendered from them. `--render` only renders.
+docs/quantization.md is rendered from them. `--missing` leaves rows
+that are there, `--render` only renders.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ RESULTS = ROOT / "bench" / "results" / "ptq.json"
 PAGE = ROOT / "docs" / "quantization.md"
 MARK = "<!-- measured: python bench/ptq.py -->"
 CALIBRATION = 256
+BATCH = 250
 RECIPES: dict[str, dict[str, Any]] = {
     "minmax, per tensor": {"method": "minmax", "per_channel": False},
     "minmax": {"method": "minmax"},
@@ -114,19 +116,27 @@ def scores(source: Source, frames: dict[str, np.ndarray]) -> tuple[str, np.ndarr
     try:
         graph = run_passes(lift(source))
     except HwgenError:
-        name = logits(source, source.outputs[0])
-        return "quantized ONNX", run_source(source, frames, [name])[name]
+        return "quantized ONNX", onnx_logits(source, frames)
     return "integers", next(iter(run_frames(graph, frames).values()))
 
 
-def measure(key: str, images: int, bits: list[str], recipes: list[str], data: Path) -> None:
-    """Run the rows of one model, each saved as it is done."""
+def onnx_logits(source: Source, frames: dict[str, np.ndarray]) -> np.ndarray:
+    """What the model computes ahead of a softmax, in batches that bound memory."""
+    name, count = logits(source, source.outputs[0]), len(next(iter(frames.values())))
+    batches = [
+        {k: x[start : start + BATCH] for k, x in frames.items()} for start in range(0, count, BATCH)
+    ]
+    return np.concatenate([run_source(source, batch, [name])[name] for batch in batches])
+
+
+def measure(key: str, images: int, bits: list[str], recipes: list[str], data: Path, *,
+            missing: bool) -> None:  # fmt: skip
+    """Run the rows of one model, each saved as it is done; with ``missing`` only new ones."""
     name, load, usual = MODELS[key]
     source = read_model(data / "models" / f"{name}.onnx")
     given, test, labels = load(data / "data")
     given, test = ({source.inputs[0]: x.astype(np.float32)} for x in (given, test[:images]))
-    output = logits(source, source.outputs[0])
-    exact = run_source(source, test, [output])[output].argmax(axis=1)
+    exact = onnx_logits(source, test).argmax(axis=1)
     truth = None if labels is None else np.ravel(labels)[: len(exact)]
     base = {"model": name, "images": len(exact), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
     right = None if truth is None else float((exact == truth).mean())
@@ -134,6 +144,8 @@ def measure(key: str, images: int, bits: list[str], recipes: list[str], data: Pa
     for pair in bits:
         wbits, abits = map(int, pair.split("x"))
         for recipe in recipes or usual:
+            if missing and (name, f"W{wbits}A{abits}", recipe) in saved():
+                continue
             start, options = time.perf_counter(), Options(**RECIPES[recipe])
             made = Session(source, given, options).run(wbits, abits, options)
             seconds = time.perf_counter() - start
@@ -150,26 +162,31 @@ def measure(key: str, images: int, bits: list[str], recipes: list[str], data: Pa
             print(json.dumps(row), flush=True)
 
 
-def save(row: dict[str, Any]) -> None:
-    """Put ``row`` in the place of an older one of the same model, bits and method."""
+def saved() -> dict[tuple[str, str, str], dict[str, Any]]:
+    """Rows by model, bits and method."""
     rows = json.loads(RESULTS.read_text("utf-8"))["rows"] if RESULTS.exists() else []
-    key = [row[name] for name in ("model", "bits", "method")]
-    rows = [r for r in rows if [r[name] for name in ("model", "bits", "method")] != key]
+    return {(row["model"], row["bits"], row["method"]): row for row in rows}
+
+
+def save(row: dict[str, Any]) -> None:
+    """Put ``row`` in the place of an older one."""
+    rows = saved() | {(row["model"], row["bits"], row["method"]): row}
     machine = f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
-    RESULTS.write_text(json.dumps({"machine": machine, "rows": [*rows, row]}, indent=1) + "\n")
+    content = {"machine": machine, "rows": list(rows.values())}
+    RESULTS.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def render() -> None:
     """Put tables of all rows behind the mark of the page."""
-    saved = json.loads(RESULTS.read_text("utf-8"))
-    lines = [MARK, "", f"`HWGEN_DATA=... python bench/ptq.py`, {saved['machine']}.", ""]
-    for name in dict.fromkeys(row["model"] for row in saved["rows"]):
-        rows = [row for row in saved["rows"] if row["model"] == name]
+    content = json.loads(RESULTS.read_text("utf-8"))
+    lines = [MARK, "", f"`HWGEN_DATA=... python bench/ptq.py`, {content['machine']}.", ""]
+    for name in dict.fromkeys(row["model"] for row in content["rows"]):
+        rows = [row for row in content["rows"] if row["model"] == name]
         plain = next(row for row in rows if row["bits"] == "float")
         right = "" if plain["accuracy"] is None else f", float accuracy {plain['accuracy']:.1%}"
         engines = {row["engine"] for row in rows if row["bits"] != "float"}
-        lines += [f"### {name}", "", f"{plain['images']} test frames{right}; engine: "
-                  f"{' and '.join(sorted(engines))}; {max(row['date'] for row in rows)}.", ""]  # fmt: skip
+        test = f"{plain['images']} test frames{right}; engine: {' and '.join(sorted(engines))}"
+        lines += [f"### {name}", "", f"{test}; {max(row['date'] for row in rows)}.", ""]
         kind = "agreement" if plain["accuracy"] is None else "accuracy"
         columns = sorted({r["bits"] for r in rows if r is not plain}, reverse=True)
         methods = [m for m in RECIPES if any(r["method"] == m for r in rows)]
@@ -190,12 +207,14 @@ def main() -> None:
     parser.add_argument("--bits", nargs="+", default=["8x8", "4x4", "3x3", "2x4", "2x2"])
     parser.add_argument("--methods", nargs="+", choices=RECIPES, default=[])
     parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--missing", action="store_true")
     parser.add_argument("--render", action="store_true")
     options = parser.parse_args()
     if not options.render:
         data = Path(os.environ["HWGEN_DATA"])
         for key in options.models:
-            measure(key, options.images, options.bits, options.methods, data)
+            measure(key, options.images, options.bits, options.methods, data,
+                    missing=options.missing)  # fmt: skip
     render()
 
 

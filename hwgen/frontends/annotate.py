@@ -10,7 +10,7 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from hwgen.frontends.read import Source, source_of
-from hwgen.frontends.tensors import QONNX
+from hwgen.frontends.tensors import QONNX, attributes
 
 FLOAT_OPS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 QUANTIZERS = frozenset({
@@ -60,12 +60,25 @@ def constants(source: Source) -> dict[str, np.ndarray]:
 
 def _evaluate(source: Source, node: NodeProto, given: dict[str, np.ndarray]) -> list[np.ndarray]:
     """The outputs of one node on constants."""
+    if node.op_type == "DequantizeLinear" and "block_size" not in attributes(node):
+        return [_dequantized(node, [given[name] for name in node.input if name])]
     values = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
               for n, a in given.items()]  # fmt: skip
     outputs = [helper.make_empty_tensor_value_info(name) for name in node.output]
     graph = helper.make_graph([node], "constant", values, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", source.opset)])
     return ReferenceEvaluator(model).run(None, given)  # type: ignore[return-value]
+
+
+def _dequantized(node: NodeProto, inputs: list[np.ndarray]) -> np.ndarray:
+    """Stored integers as numbers; onnx evaluates this operator of recent opsets only."""
+    x, scale, *zero = inputs
+    if scale.size > 1:
+        axis = attributes(node).get("axis", 1) % x.ndim
+        shape = [-1 if k == axis else 1 for k in range(x.ndim)]
+        scale, zero = scale.reshape(shape), [z.reshape(shape) for z in zero]
+    codes = x.astype(np.int64) - (zero[0].astype(np.int64) if zero else 0)
+    return codes.astype(scale.dtype) * scale
 
 
 def insert_quantizers(source: Source, quantizers: Mapping[str, Quantizer]) -> Source:

@@ -60,13 +60,19 @@ class Call:
 
 Handler = Callable[["Lifter", Call], "Tensor | tuple[Tensor | None, ...]"]
 HANDLERS: dict[str, Handler] = {}
+PATIENT: set[str] = set()  # operators that leave a sum waiting for its quantizer as it is
 
 
-def handles(*ops: str) -> Callable[[Handler], Handler]:
-    """Register the decorated function as the handler of ONNX operators."""
+def handles(*ops: str, patient: bool = False) -> Callable[[Handler], Handler]:
+    """Register the decorated function as the handler of ONNX operators.
+
+    To a ``patient`` one a Joint may be given; others meet integer edges only.
+    """
 
     def register(handler: Handler) -> Handler:
         HANDLERS.update(dict.fromkeys(ops, handler))
+        if patient:
+            PATIENT.update(ops)
         return handler
 
     return register

@@ -34,19 +34,24 @@ def _shape(call: Call) -> np.ndarray:
     return np.array(x.shape, np.int64)[call.attrs.get("start", 0) : call.attrs.get("end")]
 
 
-def _slice(call: Call) -> np.ndarray:
-    x = call.constant(0, "data")
+def slices_of(call: Call, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """What a Slice takes of a tensor of ``shape``."""
     starts, ends = _ints(call, 1, "starts"), _ints(call, 2, "ends")
     if starts is None or ends is None:
         raise call.error("it has no starts or no ends", code="HW103")
     axes = _ints(call, 3, "axes") or tuple(range(len(starts)))
     steps = _ints(call, 4, "steps") or (1,) * len(starts)
-    cut = [slice(None)] * x.ndim
+    cut = [slice(None)] * len(shape)
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         # ONNX counts a negative end as NumPy does, but clamps it before the first element
-        stop = None if step < 0 and end < -x.shape[axis] else end
+        stop = None if step < 0 and end < -shape[axis] else end
         cut[axis] = slice(start, stop, step)
-    return x[tuple(cut)]
+    return tuple(cut)
+
+
+def _slice(call: Call) -> np.ndarray:
+    x = call.constant(0, "data")
+    return x[slices_of(call, x.shape)]
 
 
 def _cast(call: Call) -> np.ndarray:

@@ -77,12 +77,20 @@ def _pads(
         small, large = [n // 2 for n in total], [n - n // 2 for n in total]
         begin, end = (small, large) if mode == "SAME_UPPER" else (large, small)
         return begin[0], begin[1], end[0], end[1]
+    begin, end = pads_of(call)
+    return *begin, *end
+
+
+def pads_of(call: Call) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The padding that the attribute ``pads`` states: (top, left) and (bottom, right)."""
     pads = call.attrs.get("pads") or (0, 0, 0, 0)
-    if mode == "VALID":
+    if call.attrs.get("auto_pad", "NOTSET") == "VALID":
         pads = (0, 0, 0, 0)
     if min(pads) < 0:
         raise call.error(f"negative padding {pads}")
-    return (0, pads[0], 0, pads[1]) if len(pads) == 2 else (pads[0], pads[1], pads[2], pads[3])
+    if len(pads) == 2:
+        return (0, pads[0]), (0, pads[1])
+    return (pads[0], pads[1]), (pads[2], pads[3])
 
 
 def _overhang(size: int, begin: int, end: int, extent: int, stride: int) -> int:

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 from onnx import NodeProto
 
+import hwgen.frontends.convolutions
+import hwgen.frontends.elementwise
 import hwgen.frontends.layers
+import hwgen.frontends.merges
+import hwgen.frontends.pools
+import hwgen.frontends.qdq
 import hwgen.frontends.qonnx
 import hwgen.frontends.standard
 import hwgen.frontends.tails  # noqa: F401  (handlers register themselves on import)
 from hwgen.core.errors import Diagnostics, HwgenError, fail
 from hwgen.core.intrange import IntRange
-from hwgen.frontends.call import HANDLERS, Call
+from hwgen.frontends.call import HANDLERS, PATIENT, Call
 from hwgen.frontends.folding import FOLD, OF_SHAPE, size_of
 from hwgen.frontends.lifted import Constant, Feed, Lifted, Tensor
 from hwgen.frontends.lifter import Lifter
+from hwgen.frontends.qdq import codes_of_type
 from hwgen.frontends.read import STANDARD, Source, output_shape
-from hwgen.frontends.tensors import QONNX, attributes, label
+from hwgen.frontends.tensors import MICROSOFT, QONNX, attributes, label
 from hwgen.ir.graph import Graph, GraphBuilder, Node, Port
 from hwgen.ir.verify import verify
-from hwgen.ops import Conv, MatMul
+from hwgen.ops import Conv, DepthwiseConv, MatMul
 
 HELP = {
-    "QuantizeLinear": "QDQ models are not read yet; export QONNX (brevitas export_qonnx)",
-    "DequantizeLinear": "QDQ models are not read yet; export QONNX (brevitas export_qonnx)",
-    "AveragePool": "use MaxPool, or a convolution with equal weights",
-    "GlobalAveragePool": "use GlobalMaxPool, or flatten before a fully connected layer",
     "FloatQuant": "use an integer quantizer",
 }
+DOMAINS = (*STANDARD, *QONNX, MICROSOFT)
 HELP_OTHERS = "replace it by operators that are supported, or end the model before it"
 
 
@@ -78,7 +82,7 @@ def widths(graph: Graph) -> list[tuple[Node, int, int]]:
     """
     found = []
     for node in graph.nodes:
-        if isinstance(node.op, (MatMul, Conv)):
+        if isinstance(node.op, (MatMul, Conv, DepthwiseConv)):
             weight = node.op.weight
             bipolar = weight.size > 0 and bool((np.abs(weight) == 1).all())
             range_ = IntRange.of_array(weight) | IntRange(-1, 0)
@@ -89,8 +93,7 @@ def widths(graph: Graph) -> list[tuple[Node, int, int]]:
 
 def _input(source: Source, name: str) -> Lifted:
     shape, dtype = source.shapes[name], source.dtypes[name]
-    limits = {"uint8": IntRange(0, 255), "int8": IntRange(-128, 127)}
-    feed = Feed(name, shape, dtype, range=limits.get(dtype))
+    feed = Feed(name, shape, dtype, range=codes_of_type(dtype))
     return Lifted(feed, np.arange(feed.size).reshape(shape), dtype=dtype)
 
 
@@ -98,7 +101,7 @@ def _lift_node(
     lifter: Lifter, source: Source, node: NodeProto, tensors: dict[str, Tensor | None],
     needed: set[str],
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
-    handler = HANDLERS.get(node.op_type) if node.domain in (*STANDARD, *QONNX) else None
+    handler = HANDLERS.get(node.op_type) if node.domain in DOMAINS else None
     inputs = tuple(
         lifter.settled(x) if isinstance(x, Lifted) else x
         for x in (tensors[name] if name else None for name in node.input)
@@ -116,6 +119,10 @@ def _lift_node(
     static = all(isinstance(x, Constant) for x in given)
     if fold is not None and (static or node.op_type in OF_SHAPE):
         return (_fold(lifter, call, fold),)
+    if node.op_type not in PATIENT:
+        call = replace(call, inputs=tuple(
+            lifter.solid(x) if isinstance(x, Lifted) else x for x in inputs
+        ))  # fmt: skip
     if handler is None:
         if fold is not None:
             raise call.error(f"{node.op_type} is supported on constants only", HELP_OTHERS)
@@ -129,7 +136,7 @@ def _lift_node(
 
 
 def _unknown(call: Call, node: NodeProto) -> HwgenError:
-    domain = f" of domain {node.domain}" if node.domain not in (*STANDARD, *QONNX) else ""
+    domain = f" of domain {node.domain}" if node.domain not in DOMAINS else ""
     return call.error(f"no handler for {node.op_type}{domain}",
                       HELP.get(node.op_type, HELP_OTHERS), "HW201")  # fmt: skip
 
@@ -154,6 +161,7 @@ def _output(lifter: Lifter, source: Source, name: str, x: Tensor | None) -> None
         x = lifter.settled(x)
     if isinstance(x, Constant):
         raise call.error("it does not depend on the model's input")
+    x = lifter.solid(x)
     if isinstance(x.edge, Feed):
         x, _ = lifter.fit(x, x.index.ravel())
     assert isinstance(x.edge, str)

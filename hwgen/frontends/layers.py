@@ -1,4 +1,4 @@
-"""ONNX operators that become matrix products and convolutions."""
+"""ONNX operators that become matrix products, and the integer weights of all layers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from hwgen.frontends.call import Call, handles
-from hwgen.frontends.geometry import image, tensor_of_image, window_of
 from hwgen.frontends.lifted import LARGEST_WEIGHT, Constant, Lifted, Tensor, affine_of
-from hwgen.frontends.lifter import RECODINGS, Lifter
-from hwgen.frontends.standard import RESIDUAL, RESIDUAL_HELP
+from hwgen.frontends.lifter import Lifter
 from hwgen.ir.chain import Chain
-from hwgen.ops import Conv, MatMul
+from hwgen.ops import MatMul
 
 FINEST = 1 << 10  # largest ratio of two scales that is folded into integer weights
 
@@ -23,20 +21,23 @@ def integers(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Integer weights ``(..., K, N)``, one scale per output ``(N,)``, and the real weights.
 
-    ``m`` is the scale of the input, a scalar or one per input channel ``(K,)``; it is folded in.
-    Scales that differ along the inputs must be integer multiples of the smallest.
+    ``m`` is the scale of the input, a scalar, or one per input ``(K,)`` or weight ``(K, N)``; it is
+    folded in. Scales that differ along the inputs must be integer multiples of the smallest.
     """
     found = weight.quantized()
     if found is None:
         raise call.error("its weight is on no integer grid", "quantize the weight", "HW203")
     codes, own = found
-    scale = own * (m[:, None] if m.ndim else m)
+    scale = own * (m[:, None] if m.ndim == 1 else m)
     unit = np.where(scale == 0, np.inf, np.abs(scale)).reshape(-1, scale.shape[-1]).min(axis=0)
     unit = np.where(np.isinf(unit), 1.0, unit)
     ratio = scale / unit
     if not np.array_equal(ratio, np.rint(ratio)) or np.abs(ratio).max(initial=0) > FINEST:
-        raise call.error("scales differ along its input channels, and not by integer factors",
-                         "use one scale per tensor for activations")  # fmt: skip
+        raise call.error(
+            "scales differ within one dot product, and not by integer factors",
+            "use one scale per tensor for activations, one per output channel for weights, and no "
+            "blocks along the inputs",
+        )
     # A sign that a column has in common stays in its scale: weights then read as in the model.
     sign = np.where((ratio.reshape(-1, ratio.shape[-1]) < 0).all(axis=0), -1, 1)
     folded = codes * ratio.astype(np.int64) * sign
@@ -70,22 +71,27 @@ def accumulated(edge: str, index: np.ndarray, scale: np.ndarray, add: np.ndarray
 def matmul(lifter: Lifter, call: Call) -> Tensor:
     a, b = call.get(0), call.get(1)
     if isinstance(a, Lifted) and isinstance(b, Lifted):
-        raise call.error(RESIDUAL, "attention and other products of activations are not supported")
+        raise call.error(
+            "both its inputs depend on the model's input",
+            "attention and other products of activations are not supported",
+        )
     if isinstance(a, Constant) and isinstance(b, Lifted):
         if len(a.shape) != 2 or len(b.shape) != 2:
             raise call.error("a constant times a tensor is supported for matrices only")
-        flipped = _product(lifter, call, b.layout(np.transpose), a.layout(np.transpose))
+        flipped = matrix_product(lifter, call, b.layout(np.transpose), a.layout(np.transpose))
         return flipped.layout(np.transpose)
-    return _product(lifter, call, call.lifted(), call.weight(1))
+    return matrix_product(lifter, call, call.lifted(), call.weight(1))
 
 
 @handles("Gemm")
 def gemm(lifter: Lifter, call: Call) -> Tensor:
     if isinstance(call.get(1), Lifted):
-        raise call.error(RESIDUAL, RESIDUAL_HELP)
+        raise call.error("its weight depends on the model's input", "use constant weights")
     x, b = call.lifted(), call.weight(1)
     x = x.layout(np.transpose) if call.attrs.get("transA", 0) else x
-    y = _product(lifter, call, x, b.layout(np.transpose) if call.attrs.get("transB", 0) else b)
+    y = matrix_product(
+        lifter, call, x, b.layout(np.transpose) if call.attrs.get("transB", 0) else b
+    )
     alpha, beta = (np.float32(call.attrs.get(name, 1.0)) for name in ("alpha", "beta"))
     if alpha != 1:
         y = y.then(call.name, "mul", c=alpha)
@@ -95,10 +101,12 @@ def gemm(lifter: Lifter, call: Call) -> Tensor:
     return replace(y, origin=())
 
 
-def _product(lifter: Lifter, call: Call, x: Lifted, weight: Constant) -> Lifted:
+def matrix_product(lifter: Lifter, call: Call, x: Lifted, weight: Constant) -> Lifted:
     """``x @ weight`` over the last axis of the tensor."""
+    if len(weight.shape) > 2 and math.prod(weight.shape[:-2]) == 1:
+        weight = weight.layout(lambda a: a.reshape(a.shape[-2:]))
     if len(weight.shape) == 1:
-        y = _product(lifter, call, x, weight.layout(lambda a: a[:, None]))
+        y = matrix_product(lifter, call, x, weight.layout(lambda a: a[:, None]))
         return y.layout(lambda a: a[..., 0])
     if len(weight.shape) != 2 or not x.shape or x.shape[-1] != weight.shape[0]:
         raise call.error(
@@ -112,48 +120,3 @@ def _product(lifter: Lifter, call: Call, x: Lifted, weight: Constant) -> Lifted:
     assert isinstance(x.edge, str)
     edge = lifter.emit(MatMul(rows(codes, permutation)), x.edge, origin=x.origin)
     return accumulated(edge, np.arange(math.prod(shape)).reshape(shape), scale, add)
-
-
-@handles("Conv")
-def conv(lifter: Lifter, call: Call) -> Tensor:
-    x, weight = call.lifted(), call.weight(1)
-    if call.attrs.get("group", 1) != 1:
-        raise call.error(f"it has {call.attrs['group']} groups", "use convolutions with one group")
-    want = image(call, x)
-    if len(weight.shape) != len(x.shape) or weight.shape[1] != want.shape[2]:
-        raise call.error(f"shapes {x.shape} and {weight.shape} make no convolution", code="HW103")
-    if len(weight.shape) == 3:
-        weight = weight.layout(lambda a: a[:, :, None])
-    weight = weight.layout(lambda a: a.transpose(2, 3, 1, 0))  # (KH, KW, CI, CO)
-    window = window_of(call, weight.shape[:2], want.shape)
-    x, pad = _padding_code(lifter, call, lifter.grid(x), any(window.padding))
-    x, permutation = lifter.fit(x, want)
-    m, a = along(x, permutation)
-    codes, scale, real = integers(call, weight, m)
-    add = (real * (a[:, None] if a.ndim else a)).sum(axis=(0, 1, 2))
-    op = Conv(rows(codes, permutation), window.stride, window.padding, window.dilation, pad)
-    assert isinstance(x.edge, str)
-    edge = lifter.emit(op, x.edge, origin=x.origin)
-    index = tensor_of_image(lifter.builder.type(edge).shape, len(x.shape))
-    y = accumulated(edge, index, scale, add)
-    if call.get(2) is None:
-        return y
-    bias = call.constant(2, "bias").astype(np.float32)
-    y, (c,) = lifter.constants(y, bias.reshape(1, -1, *[1] * (len(x.shape) - 2)))
-    return replace(y.then(call.name, "add", c=c), origin=())
-
-
-def _padding_code(lifter: Lifter, call: Call, x: Lifted, padded: bool) -> tuple[Lifted, int]:
-    """``x``, perhaps on other codes, and the code that stands for zero."""
-    found = affine_of(x.chain)
-    assert found is not None
-    m, a = np.broadcast_arrays(*found)
-    if not padded or not a.any():
-        return x, 0
-    zero = np.unique(-a[m != 0] / m[m != 0])
-    for times in RECODINGS if len(zero) == 1 else ():
-        code = zero[0] * times
-        if code == np.rint(code):
-            return (x, int(code)) if times == 1 else (lifter.recode(x, times, -int(code)), 0)
-    raise call.error("it pads with zero, for which its input has no code",
-                "use a zero point that is an integer, or no padding")  # fmt: skip

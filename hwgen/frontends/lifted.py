@@ -11,11 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hwgen.core.intrange import IntRange
-from hwgen.ir.chain import Chain, Step
+from hwgen.ir.chain import Arg, Chain, Step
+
+if TYPE_CHECKING:
+    from hwgen.frontends.call import Call
 
 Layout = Callable[[np.ndarray], np.ndarray]
 LARGEST_WEIGHT = 1 << 15
@@ -78,6 +82,18 @@ class Feed:
 
 
 @dataclass(frozen=True, eq=False)
+class Joint:
+    """A sum of integer edges that waits for its quantizer: no edge of the graph yet.
+
+    The value is ``sum of chain(edge)`` over ``terms``, in float32, from the first on; their edges
+    have one shape. ``call`` is the node that adds.
+    """
+
+    terms: tuple[tuple[str, Chain], ...]
+    call: Call
+
+
+@dataclass(frozen=True, eq=False)
 class Lifted:
     """Element ``p`` of the tensor is ``chain(edge).ravel()[index[p]]``.
 
@@ -85,7 +101,7 @@ class Lifted:
     scalars or vectors over the last axis of the edge. ``origin`` names the nodes in the chain.
     """
 
-    edge: str | Feed
+    edge: str | Feed | Joint
     index: np.ndarray
     chain: Chain = field(default_factory=Chain)
     dtype: str = "float32"
@@ -124,7 +140,9 @@ def rechannel(chain: Chain, channel: np.ndarray) -> Chain:
     A constant that then differs between pixels keeps the shape of the edge: only a host can use it.
     """
 
-    def move(value: np.ndarray | str) -> np.ndarray | str:
+    def move(value: Arg) -> Arg:
+        if isinstance(value, Chain):
+            return rechannel(value, channel)
         if isinstance(value, str) or value.ndim == 0 or len(value) == 1:
             return value
         moved = value[channel] if value.ndim < 3 else value
@@ -136,12 +154,28 @@ def rechannel(chain: Chain, channel: np.ndarray) -> Chain:
     )
 
 
+def is_uniform(chain: Chain) -> bool:
+    """Whether the chain is one function for all channels."""
+    return all(array.ndim == 0 or len(array) == 1 for array in chain.arrays())
+
+
+def per_pixel(chain: Chain) -> bool:
+    """Whether a constant differs between the pixels of a channel, which only a host can use."""
+    return any(
+        per_pixel(value) if isinstance(value, Chain)
+        else not isinstance(value, str) and value.ndim > (2 if step.kind == "count" else 1)
+        for step in chain.steps for value in step.args.values()
+    )  # fmt: skip
+
+
 def affine_of(chain: Chain) -> tuple[np.ndarray, np.ndarray] | None:
     """``(m, a)`` in float64 with ``chain(q) == m * q + a``; None where the chain is not affine."""
     m, a = np.float64(1), np.float64(0)
     for step in chain.steps:
         args = {
-            k: np.asarray(v, np.float64) for k, v in step.args.items() if not isinstance(v, str)
+            k: np.asarray(v, np.float64)
+            for k, v in step.args.items()
+            if not isinstance(v, (str, Chain))
         }
         match step.kind:
             case "affine":
@@ -161,6 +195,12 @@ def affine_of(chain: Chain) -> tuple[np.ndarray, np.ndarray] | None:
             case "batchnorm":
                 factor = args["scale"] / np.sqrt(args["var"] + args["epsilon"])
                 m, a = m * factor, (a - args["mean"]) * factor + args["bias"]
+            case "join" if step.args["how"] == "add":
+                parts = [affine_of(step.args[part]) for part in ("first", "second")]
+                if parts[0] is None or parts[1] is None:
+                    return None
+                (m1, a1), (m2, a2) = parts
+                m, a = (m1 + m2) * m, (m1 + m2) * a + a1 + a2
             case _:
                 return None
     return np.asarray(m), np.asarray(a)

@@ -1,24 +1,16 @@
-"""The state of one lifting, and what handlers may do to tensors: lay out, quantize, emit."""
+"""The state of one lifting, and how handlers quantize tensors in it."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from hwgen.core.intrange import IntRange
-from hwgen.core.limits import DEFAULT, Limits
-from hwgen.frontends.call import Call
-from hwgen.frontends.lifted import (
-    Feed,
-    Lifted,
-    affine_of,
-    rechannel,
-    shrink,
-)
+from hwgen.frontends.joints import quantized_sum, solid_sum
+from hwgen.frontends.layout import Layout
+from hwgen.frontends.lifted import Feed, Joint, Lifted, affine_of, is_uniform
 from hwgen.frontends.thresholds import (
     Function,
     NotMonotoneError,
@@ -27,12 +19,11 @@ from hwgen.frontends.thresholds import (
     discharge,
     is_identity,
     sample,
+    tabulated,
 )
 from hwgen.ir.chain import Chain
-from hwgen.ir.graph import GraphBuilder, Port
-from hwgen.ir.op import Op
-from hwgen.ir.types import TensorType
-from hwgen.ops import Reshape, Threshold, Transpose
+from hwgen.ops import Lookup, Threshold
+from hwgen.ops.lookup import LARGEST as LOOKUP
 
 RISING = "use a rising activation such as ReLU"
 RECODINGS = range(1, 9)  # by how much codes may be stretched so that zero gets a code
@@ -40,170 +31,8 @@ SMALL = 1 << 12  # largest range over which a function between two grids is tabu
 
 
 @dataclass
-class Lifter:
-    """Handlers build through this: every edge of the graph is made by one of its methods."""
-
-    builder: GraphBuilder
-    limits: Limits = DEFAULT
-    call: Call = field(init=False)
-    folded: int = 0
-
-    def account(self, elements: int) -> None:
-        """Note that folding makes so many numbers. Raises HW106 where all together are too many."""
-        self.folded += elements
-        self.limits.check("folded", self.folded, where=self.call.where)
-
-    # What an edge is
-
-    def edge_shape(self, x: Lifted) -> tuple[int, ...]:
-        return (x.edge.size,) if isinstance(x.edge, Feed) else self.builder.type(x.edge).shape
-
-    def edge_range(self, x: Lifted) -> IntRange | None:
-        """The integers of the edge; None where the tensor is still the model's real input."""
-        return x.edge.range if isinstance(x.edge, Feed) else self.builder.type(x.edge).range
-
-    def integers(self, x: Lifted) -> IntRange:
-        """The range of the edge; a tensor that is still the real input is refused: HW203."""
-        range_ = self.edge_range(x)
-        if range_ is None:
-            raise self.call.error(
-                "the model's input reaches it as real numbers",
-                "put a quantizer on the input, or state its fixed-point format",
-                "HW203",
-            )
-        return range_
-
-    def emit(self, op: Op, *values: str, origin: Iterable[str] = (), name: str = "") -> str:
-        """Add a node named after the current source node, or ``name``."""
-        try:
-            origin = dict.fromkeys((*origin, self.call.name))
-            edge = self.builder.add(op, values, name=name or self.call.name, origin=origin)
-        except ValueError as error:
-            raise self.call.error(str(error)) from None
-        self.limits.check("tensor", self.builder.type(edge).size, where=self.call.where)
-        return edge
-
-    def pointwise(self, x: Lifted) -> None:
-        """Refuse a tensor whose elements depend on more than one integer each."""
-        if any(step.kind == "softmax" for step in x.chain.steps):
-            raise self.call.error("a softmax stands before it", "end the model at the softmax")
-
-    # Layout
-
-    def rearranged(self, x: Lifted, edge: str, order: np.ndarray) -> Lifted:
-        """``x`` on ``edge``, whose element ``i`` is element ``order[i]`` of the old edge."""
-        self.pointwise(x)
-        old = self.edge_shape(x)
-        inverse = np.empty(order.size, np.int64)
-        inverse[order.ravel()] = np.arange(order.size)
-        channel = np.broadcast_to(np.arange(old[-1]), old).ravel()[order]
-        chain = rechannel(x.chain, channel)
-        for step in chain.steps:
-            rank = 2 if step.kind == "count" else 1
-            if any(np.ndim(v) > rank for v in step.args.values() if not isinstance(v, str)):
-                raise self.call.error(
-                    "a constant before it differs between the pixels of a channel"
-                )
-        return replace(x, edge=edge, index=inverse[x.index], chain=chain)
-
-    def settled(self, x: Lifted) -> Lifted:
-        """``x`` on the edge of its feed, if another reader of the same feed has made one."""
-        if isinstance(x.edge, Feed) and x.edge.value is not None:
-            assert x.edge.order is not None
-            return self.rearranged(x, x.edge.value, x.edge.order)
-        return x
-
-    def fit(self, x: Lifted, want: np.ndarray) -> tuple[Lifted, np.ndarray]:
-        """``x`` on an edge of the shape of ``want``, and a permutation of its channels.
-
-        Channel ``permutation[c]`` of a pixel of the new edge holds the old edge's element
-        ``want[pixel, c]``. Takes a Reshape, a Transpose or, on a model input, nothing at all.
-        """
-        if isinstance(x.edge, Feed):
-            return self._place(x, want), np.arange(want.shape[-1])
-        channels = want.shape[-1]
-        rows = want.reshape(-1, channels)
-        permutation = rows[0]
-        plain = np.arange(want.size).reshape(-1, 1, channels)[:, 0]
-        if np.array_equal(np.sort(permutation), np.arange(channels)) and np.array_equal(
-            rows, plain[:, permutation]
-        ):
-            return self._reshaped(x, want.shape), permutation
-        for axes in itertools.permutations(range(want.ndim)):
-            before = tuple(want.shape[axes.index(axis)] for axis in range(want.ndim))
-            if np.array_equal(np.arange(want.size).reshape(before).transpose(axes), want):
-                x = self._reshaped(x, before)
-                assert isinstance(x.edge, str)
-                edge = self.emit(Transpose(axes), x.edge)
-                return self.rearranged(x, edge, want), np.arange(channels)
-        raise self.call.error(
-            "its input is laid out in an order that neither a reshape nor a transpose gives",
-            "remove reshapes that mix pixels with channels",
-        )
-
-    def _reshaped(self, x: Lifted, shape: tuple[int, ...]) -> Lifted:
-        if self.edge_shape(x) == shape:
-            return x
-        assert isinstance(x.edge, str)
-        edge = self.emit(Reshape(shape), x.edge)
-        return self.rearranged(x, edge, np.arange(x.index.size).reshape(shape))
-
-    def _place(self, x: Lifted, want: np.ndarray) -> Lifted:
-        """Make the graph input of a feed, laid out as ``want``."""
-        feed = x.edge
-        assert isinstance(feed, Feed)
-        range_ = self.integers(x)
-        inverse = np.empty(want.size, np.int64)
-        inverse[want.ravel()] = np.arange(want.size)
-        feed.value, feed.order = self.builder.fresh(feed.name), want
-        batched = len(feed.shape) > 1
-        port = Port(
-            feed.name, feed.value, feed.shape[1:] if batched else feed.shape,
-            inverse.reshape(feed.shape[1:] if batched else feed.shape),
-            rechannel(feed.chain, want), feed.dtype,
-        )  # fmt: skip
-        self.builder.input(TensorType(want.shape, range_), port)
-        return self.settled(x)
-
-    def pixels(self, x: Lifted, axis: int) -> tuple[Lifted, np.ndarray]:
-        """``x`` on an edge whose channels run along ``axis`` of the tensor, one row per pixel."""
-        moved = np.moveaxis(x.index, axis, -1)
-        want = moved.reshape(-1, moved.shape[-1])
-        shape = self.edge_shape(x)
-        if len(want) == 1:
-            return self.fit(x, want[0])
-        if not isinstance(x.edge, Feed) and shape[-1] == want.shape[1]:
-            return self.fit(x, want.reshape(shape))
-        return self.fit(x, want[None])
-
-    def constants(self, x: Lifted, *arrays: np.ndarray) -> tuple[Lifted, list[np.ndarray]]:
-        """ONNX constants as constants of the chain: scalars, or one number per channel.
-
-        Where one differs between the pixels of a channel, ``x`` is put on a flat edge, whose
-        elements are all channels. A constant that enlarges the tensor is refused.
-        """
-        try:
-            shape = np.broadcast_shapes(x.shape, *(a.shape for a in arrays))
-        except ValueError as error:
-            raise self.call.error(f"its shapes do not fit: {error}", code="HW103") from None
-        if np.prod(shape) != x.index.size:
-            raise self.call.error(f"a constant broadcasts {x.shape} to {shape}")
-        x = replace(x, index=x.index.reshape(shape))
-
-        def mapped() -> list[np.ndarray | None]:
-            def one(array: np.ndarray) -> np.ndarray | None:
-                flat = np.empty(x.index.size, array.dtype)
-                flat[x.index.ravel()] = np.broadcast_to(array, shape).ravel()
-                edge = self.edge_shape(x)
-                return shrink(flat.reshape(edge), edge)
-
-            return [a.reshape(()) if a.size == 1 else one(a) for a in arrays]
-
-        values = mapped()
-        if any(value is None for value in values):
-            x = self._reshaped(x, (x.index.size,))
-            values = mapped()
-        return x, [np.asarray(value) for value in values]
+class Lifter(Layout):
+    """Handlers build through this."""
 
     # Quantizers
 
@@ -218,36 +47,51 @@ class Lifter:
             raise self.call.error(
                 "softmax stands before a quantizer", "end the model at the softmax"
             )
-        decode = Chain().then("affine", mul=mul, add=add)
+        y = self.codes(x, steps, range_)
+        return replace(y, chain=y.chain.then("affine", mul=mul, add=add))
+
+    def codes(self, x: Lifted, steps: Chain, range_: IntRange | None) -> Lifted:
+        """The codes that a quantizer ``steps`` makes of ``x``, as a tensor of integers.
+
+        Behind a softmax they are left to the host, as it is.
+        """
         whole = Chain((*x.chain.steps, *steps.steps))
+        if any(step.kind == "softmax" for step in x.chain.steps):
+            return replace(x, chain=whole)
         if isinstance(x.edge, Feed):
             if range_ is None:
                 raise self.call.error(
                     "nothing bounds its codes", "quantize the model's input first"
                 )
             feed = replace(x.edge, chain=Chain((*x.edge.chain.steps, *whole.steps)), range=range_)
-            return Lifted(feed, x.index, decode)
-        edge = self.staircase(x, codes_of(whole))
-        return Lifted(edge, x.index, decode)
+            return Lifted(feed, x.index)
+        if isinstance(x.edge, Joint):
+            return Lifted(quantized_sum(self, x, codes_of(whole), is_uniform(whole)), x.index)
+        return Lifted(self.staircase(x, codes_of(whole), is_uniform(whole)), x.index)
 
-    def staircase(self, x: Lifted, function: Function) -> str:
+    def staircase(self, x: Lifted, function: Function, uniform: bool = False) -> str:
         """An edge with ``function`` of each integer of ``x``'s edge: a Threshold, or nothing.
 
-        Two in a row become one.
+        ``uniform``: all channels alike. Two in a row become one. What neither only rises nor only
+        falls over a small range becomes a Lookup.
         """
         assert isinstance(x.edge, str)
         producer = self.builder.node_of(x.edge)
         inner = producer.op if producer and isinstance(producer.op, Threshold) else None
         source = producer.inputs[0] if producer and inner else x.edge
-        type_ = self.builder.type(source)
+        type_, range_ = self.builder.type(source), self.builder.type(x.edge).range
+        width = 1 if uniform else type_.channels
+        composed = max(width, len(inner.thresholds)) if inner else width
         try:
-            direct = discharge(function, self.builder.type(x.edge).range, type_.channels)
-            if is_identity(direct, self.builder.type(x.edge).range):
+            direct = discharge(function, range_, width)
+            if is_identity(direct, range_):
                 return x.edge
-            op = discharge(function, type_.range, type_.channels, inner) if inner else direct
+            op = discharge(function, type_.range, composed, inner) if inner else direct
         except TooFineError as error:
             raise self.call.error(str(error), "quantize to 8 bits or fewer") from None
         except NotMonotoneError as error:
+            if range_.size <= LOOKUP:
+                return self._looked_up(x, function, width)
             raise self.call.error(
                 f"{error}: no threshold table stands for the functions up to here", RISING, "HW204"
             ) from None
@@ -256,6 +100,17 @@ class Lifter:
             return self.emit(op, source, origin=origin, name=producer.name)
         return self.emit(op, source, origin=x.origin)
 
+    def _looked_up(self, x: Lifted, function: Function, width: int) -> str:
+        assert isinstance(x.edge, str)
+        range_ = self.builder.type(x.edge).range
+        table = tabulated(function, range_, width).T
+        table = table[:1] if (table == table[:1]).all() else table
+        return self.emit(Lookup(table, range_.lo), x.edge, origin=x.origin)
+
+    def solid(self, x: Lifted) -> Lifted:
+        """``x`` on an edge of integers, where it is a sum that has met no quantizer."""
+        return solid_sum(self, x) if isinstance(x.edge, Joint) else x
+
     def grid(self, x: Lifted) -> Lifted:
         """``x`` with an affine chain: the tensor's values are ``m*q + a``.
 
@@ -263,6 +118,7 @@ class Lifter:
         Threshold. Values on no grid are refused: HW203.
         """
         self.pointwise(x)
+        x = self.solid(x)
         range_ = self.integers(x)
         if affine_of(x.chain) is not None:
             return x
@@ -314,7 +170,30 @@ class Lifter:
             ends = [times * end + plus for end in (feed.range.lo, feed.range.hi)]  # type: ignore[union-attr]
             chain = feed.chain.then("affine", mul=times, add=plus)
             return Lifted(replace(feed, chain=chain, range=IntRange(*ends)), x.index, decode)
-        return Lifted(self.staircase(x, lambda q: times * q + plus), x.index, decode)
+        return Lifted(self.staircase(x, lambda q: times * q + plus, True), x.index, decode)
+
+    def coded(self, x: Lifted, value: float, what: str) -> tuple[Lifted, int]:
+        """``x``, perhaps on other codes, and the code that stands for ``value`` in all channels.
+
+        ``x`` must be affine; where no code does, HW202 says that ``what`` needs one.
+        """
+        found = affine_of(x.chain)
+        assert found is not None
+        m, a = np.broadcast_arrays(*found)
+        codes = np.unique((value - a[m != 0]) / m[m != 0])
+        if not len(codes):
+            return x, 0
+        for times in RECODINGS if len(codes) == 1 else ():
+            code = codes[0] * times
+            if code == np.rint(code):
+                return (x, int(code)) if times == 1 else (self.recode(x, times, -int(code)), 0)
+        raise self.call.error(f"{what} {value:g}, for which its input has no code",
+                              "use a zero point that is an integer, or no padding")  # fmt: skip
+
+    def zeroed(self, x: Lifted) -> Lifted:
+        """``x`` on codes of which 0 stands for zero; it must be affine."""
+        x, code = self.coded(x, 0.0, "it needs")
+        return self.recode(x, 1, -code) if code else x
 
     def directions(self, x: Lifted) -> np.ndarray:
         """Per channel of the edge: 1 where the chain never falls, -1 where it never rises.

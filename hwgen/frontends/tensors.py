@@ -15,6 +15,7 @@ from hwgen.core.errors import fail, printable
 from hwgen.core.limits import Limits
 
 QONNX = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
+MICROSOFT = "com.microsoft"  # what onnxruntime adds
 SCALE_INPUTS = {"Quant": (1,), "IntQuant": (1,), "BipolarQuant": (1,), "Trunc": (1, 4)}
 
 

@@ -15,6 +15,7 @@ from hwgen.ir.chain import Chain
 from hwgen.ops import Threshold
 
 LARGEST = 1 << 20  # entries of a table
+FINEST = 1 << 16  # entries of one of its rows
 ENUMERATE = 1 << 20  # integers times channels up to which every single one is evaluated
 SAMPLES = 1 << 12
 _CHUNK = 1 << 17
@@ -36,6 +37,11 @@ class TooFineError(Exception):
         super().__init__(f"it has {steps} steps in each of {channels} channels")
 
 
+def _check_size(steps: int, channels: int) -> None:
+    if steps > FINEST or steps * channels > LARGEST:
+        raise TooFineError(steps, channels)
+
+
 def codes_of(chain: Chain) -> Function:
     """A chain that ends in a quantizer, as a function of integers."""
     tables = [step.args["thresholds"] for step in chain.steps if step.kind == "count"]
@@ -50,6 +56,12 @@ def codes_of(chain: Chain) -> Function:
         return np.rint(np.concatenate(shaped)).astype(np.int64).reshape(x.shape)
 
     return function
+
+
+def tabulated(function: Function, range_: IntRange, channels: int) -> np.ndarray:
+    """``function`` of every integer of a range, ``(range_.size, channels)``."""
+    every = np.arange(range_.lo, range_.hi + 1)[:, None]
+    return function(np.broadcast_to(every, (range_.size, channels)))
 
 
 def discharge(
@@ -92,8 +104,7 @@ def tabulate(starts: np.ndarray, values: np.ndarray) -> Threshold:
         c = int(np.flatnonzero(both)[0])
         turn = np.flatnonzero(np.sign(steps[:, c]) == -np.sign(steps[steps[:, c] != 0, c][0]))[0]
         raise NotMonotoneError(c, int(starts[turn + 1, c]))
-    if (high - low) * values.shape[1] > LARGEST:
-        raise TooFineError(int(high - low), values.shape[1])
+    _check_size(high - low, values.shape[1])
     wanted = np.arange(1, high - low + 1)
     count = np.where(falls, high - values, values - low)
     table = np.empty((values.shape[1], len(wanted)), np.int64)
@@ -135,8 +146,7 @@ def _bisect(function: Function, range_: IntRange, channels: int) -> Threshold:
         c = int(np.flatnonzero(both)[0])
         raise NotMonotoneError(c, int(points[np.flatnonzero(steps[:, c] < 0)[0]]))
     low, high = int(values.min()), int(values.max())
-    if (high - low) * channels > LARGEST:
-        raise TooFineError(high - low, channels)
+    _check_size(high - low, channels)
     wanted = np.arange(1, high - low + 1)[:, None]
     if low == high:
         return collapse(np.empty((channels, 0), np.int64), low, falls)

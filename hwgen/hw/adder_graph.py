@@ -1,10 +1,10 @@
 """Products with a constant matrix as few additions: shared sums of shifted inputs.
 
 The matrix is written in canonical signed digits, and pairs of digits that many columns have in
-common are added once: two inputs, how far apart they are shifted, and their relative sign (Potkonjak
-et al. 1996; Hartley 1996; the cost of an adder in LUTs as in da4ml, Sun et al. 2025). The best pair
-comes first: it takes the most bits out of the sums that are left for the cost of its adder. What
-remains of each column is a short list of terms, to be summed by a bit heap.
+common are added once: two inputs, how far apart they are shifted, and their relative sign
+(Potkonjak et al. 1996; Hartley 1996; adders weighed by their LUTs as in da4ml, Sun et al. 2025).
+The best pair comes first: it takes the most bits out of the sums that are left for the cost of its
+adder. What remains of each column is a short list of terms, to be summed by a bit heap.
 
 Counts only fall as digits are used up, so a queue of upper bounds, counted again when their turn
 comes, gives the exact greedy order at little cost. Columns are bits of Python integers, so that
@@ -73,7 +73,7 @@ class AdderGraph:
             return -shifted if t.negative else shifted
 
         for node in self.nodes:
-            values.append(term(node.a) + term(node.b))  # noqa: PERF401  (term reads the list)
+            values.append(term(node.a) + term(node.b))  # noqa: PERF401 (reads what it appends)
         zero = np.zeros_like(values[0])
         return np.stack([sum((term(t) for t in terms), zero) for terms in self.outputs], axis=-1)
 
@@ -90,8 +90,10 @@ def csd(weight: np.ndarray) -> list[tuple[int, np.ndarray]]:
     return digits
 
 
-def share(weight: np.ndarray, x: IntRange, *, levels: int | None = None,
-          seconds: float | None = None, bits_per_lut: float = BITS_PER_LUT) -> AdderGraph:  # fmt: skip
+def share(
+    weight: np.ndarray, x: IntRange, *, levels: int | None = None, seconds: float | None = None,
+    bits_per_lut: float = BITS_PER_LUT,
+) -> AdderGraph:  # fmt: skip
     """An adder graph of ``x @ weight``, ``(K, N)``, for inputs in a range.
 
     ``levels``: the depth that a tree of two-input adders over it must not exceed; at least what
@@ -157,11 +159,7 @@ class _Search:
         """LUTs saved by adding a pair once for ``count`` uses."""
         shift = (rel >> 1) - _BIAS
         a, b = self.ranges[i], self.ranges[j]
-        low_i, low_j = max(-shift, 0), max(shift, 0)
-        b_term = -b if rel & 1 else b
-        both = IntRange(
-            (a.lo << low_i) + (b_term.lo << low_j), (a.hi << low_i) + (b_term.hi << low_j)
-        )
+        both = _shifted(a, max(-shift, 0)) + _shifted(-b if rel & 1 else b, max(shift, 0))
         adder = both.width - (0 if rel & 1 and shift < 0 else abs(shift))
         removed = log2(a.size * b.size / both.size)
         return count * removed / self.bits_per_lut - adder
@@ -216,9 +214,8 @@ class _Search:
     def _share(self, i: int, j: int, rel: int, uses: list[tuple[int, int, int]]) -> None:
         shift, negative = (rel >> 1) - _BIAS, bool(rel & 1)
         a, b = Term(i, max(-shift, 0), False), Term(j, max(shift, 0), negative)
-        factors = (self.factors[i] << a.shift) + (self.factors[j] << b.shift) * (
-            -1 if negative else 1
-        )
+        second = self.factors[j] << b.shift
+        factors = (self.factors[i] << a.shift) + (-second if negative else second)
         range_ = linear_range(factors, self.x)
         depth = max(self.depths[i], self.depths[j]) + 1
         need = abs((1 << self.depths[i]) - (1 << self.depths[j]))
@@ -256,6 +253,10 @@ class _Search:
             for column in self.columns
         )
         return AdderGraph(rows, tuple(self.nodes), outputs, tuple(self.ranges))
+
+
+def _shifted(range_: IntRange, shift: int) -> IntRange:
+    return IntRange(range_.lo << shift, range_.hi << shift)
 
 
 def linear_range(factors: np.ndarray, x: IntRange) -> IntRange:

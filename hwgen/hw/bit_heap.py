@@ -4,8 +4,7 @@ A heap is a list of columns; column c holds bits worth 2**c each. A level of com
 out of it. A row spans neighbouring columns and takes up to three bits of each: one LUT per column
 forms their sum and majority, and the carry chain of the same slices adds the two words, so that
 a LUT removes two bits. That beats counters such as 6:3, which remove one, wherever there are carry
-chains (Preusser, "Generic and universal parallel matrix summation", FPL 2017; Hormigo et al.,
-ternary adders on carry chains).
+chains (Preusser, "Generic and universal parallel matrix summation", FPL 2017).
 
 Bits that are still an AND of two signals ("products") need no LUT of their own where they meet
 the chain: a row of two products per column, or of one product and two other bits, still fits.
@@ -14,7 +13,7 @@ The best mix is 2/3 LUT per product in all, over many levels; two levels reach 0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -36,6 +35,11 @@ class Row:
     operands: tuple[tuple[int, int, int], ...]
     extra: int
     out: tuple[int, ...]
+
+    @property
+    def binary(self) -> bool:
+        """Whether two words are added, so that the LUTs of the chain are plain."""
+        return len(self.operands) > 1 and self.extra < 0 and all(c < 0 for *_, c in self.operands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +97,16 @@ _STYLES = (_Style(pairs=0.8), _Style(pairs=0.7), _Style(pairs=0.9), _Style(pairs
 @lru_cache(maxsize=256)
 def plan(products: Heights, bits: Heights) -> Plan:
     """How to compress a heap of these heights to two words, modulo 2**len(heights)."""
-    plans = [_plan(products, bits, style) for style in (_STYLES if any(products) else _STYLES[:1])]
-    return min(
-        plans, key=lambda p: (sites(p, sum(products)) * (100 + len(p.levels)), len(p.levels))
-    )
+    styles = _STYLES if any(products) else _STYLES[:1]
+    plans = [_plan(products, bits, style) for style in styles]
+    return min(plans, key=lambda p: sites(p, sum(products)) * (100 + len(p.levels)))
 
 
 def sites(steps: Plan, products: int) -> int:
     """LUT6_2 sites of the rows, and of the carry chain that adds the two words."""
     total = 0
     for row in (row for level in steps.levels for row in level):
-        chained = len(row.operands) > 1 and any(c >= 0 for _, _, c in row.operands)
+        chained = len(row.operands) > 1 and not row.binary
         for three in row.operands:
             inputs = sum(0 if b < 0 else 2 if b < products else 1 for b in three) + chained
             total += 1 if inputs <= 5 else 2
@@ -202,13 +205,9 @@ def _rows(heap: _Heap) -> list[Row]:
         # The lowest position of the chain has room for a fourth bit.
         spare = heap.bits[low] or heap.products[low]
         extra = spare.pop(0) if spare and high - low > 1 else -1
-        while (
-            high < width
-            and heap.height(high) >= 1
-            and len(triples[high]) == 0
-            and _worth(heap, high)
-        ):
-            operands.append(_take(heap, high))
+        while high < width and heap.height(high) == 2 and not triples[high]:
+            operands.append([*heap.products[high], *heap.bits[high]])  # carries will come
+            heap.products[high], heap.bits[high] = [], []
             high += 1
         rows.append(heap.row(low, operands, extra))
     for c in range(width):  # products that no row took become bits
@@ -218,106 +217,80 @@ def _rows(heap: _Heap) -> list[Row]:
     return rows
 
 
-def _worth(heap: _Heap, column: int) -> bool:
-    return heap.height(column) == 2
-
-
-def _take(heap: _Heap, column: int) -> list[int]:
-    products, bits = heap.products[column], heap.bits[column]
-    some = [*products, *bits]
-    products.clear()
-    bits.clear()
-    return some
-
-
 def compress(
     m: Module, products: Sequence[Sequence[Value]], bits: Sequence[Sequence[Value]],
     registers: int = 0, register: Register | None = None,
 ) -> tuple[Value, Value]:  # fmt: skip
     """Two words whose sum is that of the heap, modulo 2**len(bits).
 
-    ``products`` and ``bits``: 1-bit values by column. ``registers`` are spread over the levels.
+    ``products`` and ``bits``: 1-bit values by column. ``registers`` of them (made by ``register``)
+    are spread over the levels, and all paths pass the same number.
     """
     steps = plan(tuple(map(len, products)), tuple(map(len, bits)))
-    values: dict[int, Value] = {-1: Const(0, 1)}
-    for column in (*products, *bits):
-        for bit in column:
-            values[len(values) - 1] = bit
-    count = len(values) - 1
-    placed = 0
+    given = [bit for column in (*products, *bits) for bit in column]
+    values: dict[int, Value] = {-1: Const(0, 1), **dict(enumerate(given))}
+    parts = len(steps.levels) + 1
     for index, level in enumerate(steps.levels):
-        sums = _add_rows(m, level, values)
-        for row, total in zip(level, sums, strict=True):
+        for row, total in zip(level, _add_rows(m, level, values), strict=True):
             values |= {number: total[k] for k, number in enumerate(row.out)}
-        count += sum(len(row.out) for row in level)
-        due = (index + 1) * registers // (len(steps.levels) + 1)
-        while placed < due:
+        for _ in range((index + 1) * registers // parts - index * registers // parts):
+            assert register is not None
             values = _delay(values, steps, index, register)
-            placed += 1
     words = [Cat(values[pair[k]] for pair in steps.words) for k in (0, 1)]
-    while placed < registers:
+    for _ in range(registers - (parts - 1) * registers // parts):
+        assert register is not None
         words = [register(word) for word in words]
-        placed += 1
     return words[0], words[1]
 
 
-def _delay(
-    values: dict[int, Value], steps: Plan, index: int, register: Register
-) -> dict[int, Value]:
+def _delay(values: Mapping[int, Value], steps: Plan, index: int,
+           register: Register) -> dict[int, Value]:  # fmt: skip
     """The bits that a level after ``index`` still reads, one clock later."""
-    wanted = {
-        bit for level in steps.levels[index + 1 :] for row in level
-        for bit in (row.extra, *(b for three in row.operands for b in three))
-    } | {bit for pair in steps.words for bit in pair}  # fmt: skip
+    wanted = {bit for pair in steps.words for bit in pair}
+    for row in (row for level in steps.levels[index + 1 :] for row in level):
+        wanted.update((row.extra, *(bit for three in row.operands for bit in three)))
     alive = sorted(bit for bit in wanted if bit >= 0 and bit in values)
     later = register(Cat(values[bit] for bit in alive))
     return {-1: values[-1]} | {bit: later[k] for k, bit in enumerate(alive)}
 
 
-def _add_rows(m: Module, rows: Sequence[Row], values: dict[int, Value]) -> list[Value]:
+def _add_rows(m: Module, rows: Sequence[Row], values: Mapping[int, Value]) -> list[Value]:
     """The sums of the rows; sums and majorities of a whole level are one operator each."""
-    binary = [all(c < 0 for _, _, c in row.operands) and row.extra < 0 for row in rows]
-    a, b, c = (
-        Cat(
-            values[three[k]] for row, two in zip(rows, binary, strict=True) if not two or len(row.operands) == 1
-            for three in row.operands
-        )
-        for k in range(3)
-    )  # fmt: skip
-    parity: Value = Const(0, 0)  # a level of plain additions has neither
-    majority: Value = Const(0, 0)
-    if len(a):
-        parity, majority = Signal(len(a), name="parity"), Signal(len(a), name="majority")
-        m.d.comb += [parity.eq(a ^ b ^ c), majority.eq((a & b) | (a & c) | (b & c))]
+    ternary = [row for row in rows if not row.binary]
+    three = [Cat(values[o[k]] for row in ternary for o in row.operands) for k in range(3)]
+    parity, majority = _full_adders(m, *three)
     totals, start = [], 0
-    for row, two in zip(rows, binary, strict=True):
-        n = len(row.operands)
-        total = Signal(len(row.out), name="row")
-        if two and n > 1:
-            words = [Cat(values[three[k]] for three in row.operands) for k in (0, 1)]
-            m.d.comb += total.eq(words[0] + words[1])
-        else:
-            s, carry = parity[start : start + n], majority[start : start + n]
-            start += n
-            if n == 1 and row.extra < 0:
-                m.d.comb += total.eq(Cat(s, carry))
-            else:  # the carries first: what enters the chain beside the LUT
-                m.d.comb += total.eq(Cat(values[row.extra], carry) + s)
+    for row in rows:
+        total, n = Signal(len(row.out), name="row"), len(row.operands)
         totals.append(total)
+        if row.binary:
+            a, b = (Cat(values[o[k]] for o in row.operands) for k in (0, 1))
+            m.d.comb += total.eq(a + b)
+            continue
+        s, carry = parity[start : start + n], majority[start : start + n]
+        start += n
+        if n == 1 and row.extra < 0:
+            m.d.comb += total.eq(Cat(s, carry))
+        else:  # the carries first: they are what enters the chain beside the LUT
+            m.d.comb += total.eq(Cat(values[row.extra], carry) + s)
     return totals
 
 
-def add3(m: Module, a: Value, b: Value, c: Value | int, width: int) -> Value:
+def _full_adders(m: Module, a: Value, b: Value, c: Value) -> tuple[Value, Value]:
+    """Sums and carries, bit by bit."""
+    if not len(a):  # Verilog has no wire of no bits
+        return Const(0, 0), Const(0, 0)
+    parity, majority = Signal(len(a), name="parity"), Signal(len(a), name="majority")
+    m.d.comb += [parity.eq(a ^ b ^ c), majority.eq((a & b) | (a & c) | (b & c))]
+    return parity, majority
+
+
+def add3(m: Module, a: Value, b: Value, c: Value | int, width: int) -> Signal:
     """``a + b + c`` modulo 2**width on one carry chain; words are extended by their own sign."""
     c = Const(c % (1 << width), width) if isinstance(c, int) else c
     words = [Signal(width, name=name) for name in ("a", "b", "c")]
     m.d.comb += [word.eq(value) for word, value in zip(words, (a, b, c), strict=True)]
-    a, b, c = words
-    parity, majority = Signal(width, name="parity"), Signal(width, name="majority")
+    parity, majority = _full_adders(m, *words)
     total = Signal(width, name="total")
-    m.d.comb += [
-        parity.eq(a ^ b ^ c),
-        majority.eq((a & b) | (a & c) | (b & c)),
-        total.eq(Cat(Const(0, 1), majority)[:width] + parity),
-    ]
+    m.d.comb += total.eq(Cat(Const(0, 1), majority)[:width] + parity)
     return total

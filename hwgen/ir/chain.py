@@ -8,18 +8,16 @@ which onnxruntime computes, since the thresholds must fall where the source mode
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
-Arg = np.ndarray | str
-F32 = np.float32
+from hwgen.ir.functions import F32, FUNCTIONS
+from hwgen.ir.functions import f32 as _f32
 
-
-def _f32(x: np.ndarray) -> np.ndarray:
-    return np.asarray(x, dtype=F32)
+Arg = Union[np.ndarray, str, "Chain"]
 
 
 def _affine(x: np.ndarray, mul: np.ndarray, add: np.ndarray) -> np.ndarray:
@@ -61,6 +59,18 @@ def _quantize(x: np.ndarray, scale: np.ndarray, zero: np.ndarray, lo: np.ndarray
     return _round(np.clip(_f32(_f32(_f32(x) / _f32(scale)) + _f32(zero)), lo, hi), rounding)
 
 
+def _onnx_quantize(x: np.ndarray, scale: np.ndarray, zero: np.ndarray, lo: np.ndarray,
+                   hi: np.ndarray) -> np.ndarray:  # fmt: skip
+    """QuantizeLinear: divide, round half to even, and only then add the zero point and saturate."""
+    return np.clip(np.rint(_f32(_f32(x) / _f32(scale))).astype(np.float64) + zero, lo, hi)
+
+
+def _join(x: np.ndarray, how: str, first: Chain, second: Chain) -> np.ndarray:
+    """Two functions of the same integer, added or multiplied: ``x * sigmoid(x)``, say."""
+    a, b = _f32(first(x)), _f32(second(x))
+    return _f32(a + b if how == "add" else a * b)
+
+
 def _count(x: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """How many of a channel's thresholds ``(C or 1, N)`` each element reaches."""
     return (x[..., None] >= thresholds).sum(axis=-1)
@@ -71,21 +81,20 @@ def _softmax(x: np.ndarray) -> np.ndarray:
     return _f32(e / e.sum(axis=-1, keepdims=True))
 
 
-# Every constant is a scalar or one value per channel of the last axis.
+# Every constant is a scalar or one value per channel of the last axis (rows, for thresholds).
 STEPS: Mapping[str, Callable[..., np.ndarray]] = {
     "affine": _affine,
+    **FUNCTIONS,
     "add": lambda x, c: _f32(_f32(x) + _f32(c)),
     "sub": lambda x, c: _f32(_f32(x) - _f32(c)),
     "rsub": lambda x, c: _f32(_f32(c) - _f32(x)),
     "mul": lambda x, c: _f32(_f32(x) * _f32(c)),
     "div": lambda x, c: _f32(_f32(x) / _f32(c)),
-    "neg": lambda x: -x,
-    "relu": lambda x: np.maximum(x, F32(0)),
     "clip": lambda x, lo, hi: np.clip(x, lo, hi),
-    "sigmoid": lambda x: _f32(1 / (1 + np.exp(-np.asarray(x, np.float64)))),
-    "tanh": lambda x: np.tanh(_f32(x)),
     "batchnorm": _batchnorm,
     "quantize": _quantize,
+    "onnx_quantize": _onnx_quantize,
+    "join": _join,
     "bipolar": lambda x: (x >= 0).astype(F32),
     "count": _count,
     "softmax": _softmax,
@@ -108,8 +117,8 @@ class Step:
 
     def __str__(self) -> str:
         def show(value: Any) -> str:
-            if isinstance(value, str):
-                return value
+            if isinstance(value, (str, Chain)):
+                return str(value)
             array = np.asarray(value)
             return f"{array.item():.9g}" if array.size == 1 else f"{array.shape}"
 
@@ -126,15 +135,24 @@ class Chain:
         """This chain with one more step. Constants become read-only arrays."""
         frozen: dict[str, Arg] = {}
         for name, value in args.items():
-            if isinstance(value, str):
+            if isinstance(value, (str, Chain)):
                 frozen[name] = value
             else:
                 frozen[name] = np.array(value)
                 frozen[name].flags.writeable = False  # type: ignore[union-attr]
         return Chain((*self.steps, Step(kind, frozen)))
 
+    def arrays(self) -> Iterator[np.ndarray]:
+        """Every constant, those of chains within included, in order."""
+        for step in self.steps:
+            for value in step.args.values():
+                if isinstance(value, Chain):
+                    yield from value.arrays()
+                elif not isinstance(value, str):
+                    yield value
+
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for step in self.steps:
                 x = step(x)
         return x

@@ -61,8 +61,7 @@ def _node(graph: Graph, node: Node) -> str:
 
 def _port(port: Port) -> str:
     shape = "x".join(map(str, port.shape))
-    content = [array for step in port.chain.steps for array in step.args.values()]
-    arrays = [port.index, *(np.asarray(a) for a in content if not isinstance(a, str))]
+    arrays = [port.index, *port.chain.arrays()]
     whole = digest(np.frombuffer("".join(map(digest, arrays)).encode(), np.uint8))
     return f'"{_quoted(port.name)}" {shape} {port.dtype} [{port.chain}] #{whole}'
 

@@ -28,16 +28,20 @@ def save(graph: Graph, folder: str | Path, *, compressed: bool = True) -> None:
             key = f"a{len(arrays)}"
             arrays[key] = value
             return {"array": key}
+        if isinstance(value, Chain):
+            return {"chain": pack_chain(value)}
         return list(value) if isinstance(value, tuple) else value
 
-    def pack_port(port: Port) -> dict[str, Any]:
-        steps = [
+    def pack_chain(chain: Chain) -> list[dict[str, Any]]:
+        return [
             {"kind": step.kind, "args": {name: pack(arg) for name, arg in step.args.items()}}
-            for step in port.chain.steps
+            for step in chain.steps
         ]
+
+    def pack_port(port: Port) -> dict[str, Any]:
         return {
             "name": port.name, "value": port.value, "shape": list(port.shape),
-            "index": pack(port.index), "chain": steps, "dtype": port.dtype,
+            "index": pack(port.index), "chain": pack_chain(port.chain), "dtype": port.dtype,
         }  # fmt: skip
 
     document = {
@@ -88,20 +92,24 @@ def load(folder: str | Path) -> Graph:
 
 def _unpack(document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Graph:
     def unpack(value: Any) -> Any:
+        if isinstance(value, dict) and "chain" in value:
+            return chain(value["chain"])
         if isinstance(value, dict):
             array = arrays[value["array"]]
             array.flags.writeable = False
             return array
         return tuple(value) if isinstance(value, list) else value
 
-    def port(entry: dict[str, Any]) -> Port:
-        steps = [
+    def chain(steps: list[dict[str, Any]]) -> Chain:
+        return Chain(tuple(
             Step(step["kind"], {name: unpack(arg) for name, arg in step["args"].items()})
-            for step in entry["chain"]
-        ]
+            for step in steps
+        ))  # fmt: skip
+
+    def port(entry: dict[str, Any]) -> Port:
         shape, index = tuple(entry["shape"]), unpack(entry["index"])
         return Port(
-            entry["name"], entry["value"], shape, index, Chain(tuple(steps)), entry["dtype"]
+            entry["name"], entry["value"], shape, index, chain(entry["chain"]), entry["dtype"]
         )
 
     nodes = [

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hwgen.hw.fifo import DISTRIBUTED
+
 
 class Actor(ABC):
     """The timing of one stage."""
@@ -171,6 +173,11 @@ class Gated(Actor):
 def _repeat(times: np.ndarray, frames: int, interval: int) -> np.ndarray:
     """``times`` of one frame for ``frames`` of them, ``interval`` apart."""
     return (np.arange(frames)[:, None] * interval + np.asarray(times)).ravel()
+
+
+def buffer_delay(depth: int) -> int:
+    """Cycles from a beat's entry into an empty link of that depth to its exit: 0 for a wire."""
+    return min(depth, 1) + (depth > DISTRIBUTED)
 
 
 def streaming(beats: int, delay: int) -> Rigid:

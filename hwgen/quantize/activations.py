@@ -140,7 +140,7 @@ def quantizers(
         for cell in family:
             grid, scale = grids[id(cell)], np.float32(scales[id(cell)])
             for name in cell.tensors:
-                made[name] = Quantizer(grid.bits, scale, grid.signed)  # type: ignore
+                made[name] = Quantizer(grid.bits, scale, grid.signed)
     return made
 
 

@@ -88,5 +88,5 @@ def narrow(curves: Noise, sizes: Mapping[str, int], budget_bytes: int, *,
         bits[name] = new
     shared = set.intersection(*(set(curve) for curve in curves.values()))
     even = [dict.fromkeys(curves, width) for width in shared]
-    fitting = [bits, *(chosen for chosen in even if total(chosen) <= 8 * budget_bytes)]  # type: ignore
+    fitting = [bits, *(chosen for chosen in even if total(chosen) <= 8 * budget_bytes)]
     return min(fitting, key=lambda chosen: sum(curves[n][b] for n, b in chosen.items()))

@@ -25,15 +25,15 @@ class Options:
     clipping do to the mean outputs into the biases; with ``match_variance`` it also matches the
     variance of each channel's weights, as ACIQ does. With ``sequential``, a layer's rounding and
     bias also make up for the error that the layers before it leave. ``bit_allocation`` spreads
-    weight bits over channels. ``equalize`` is one of :data:`EQUALIZERS`. ``dead_channels`` is the
-    variance below which a BatchNormalization channel counts as constant, None for no repair.
-    ``widths`` gives (weight, activation) bits of single layers by name. ``input_range`` serves
-    models with BatchNormalization that are quantized without data.
+    weight bits over channels. ``equalize`` is one of :data:`EQUALIZERS`, the first for True.
+    ``dead_channels`` is the variance below which a BatchNormalization channel counts as constant,
+    None for no repair. ``widths`` gives (weight, activation) bits of single layers by name.
+    ``input_range`` serves models with BatchNormalization that are quantized without data.
     """
 
     method: str = "mse"
     per_channel: bool = True
-    equalize: str = ""
+    equalize: str | bool = ""
     bias_correction: bool = False
     match_variance: bool = False
     sequential: bool = False
@@ -43,6 +43,10 @@ class Options:
     rounding: Rounding | None = None
     widths: Widths | None = None
     input_range: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if not self.equalize or self.equalize is True:
+            object.__setattr__(self, "equalize", "cross-layer" if self.equalize else "")
 
     @property
     def clip(self) -> str:

@@ -37,12 +37,10 @@ def quantize(
     """``source`` with weights of ``wbits`` and activations of ``abits`` (1 to 8).
 
     ``calibration`` holds frames ``(N, ...)`` for every model input; None quantizes by what
-    BatchNormalization says. ``options`` are the fields of :class:`Options`; ``equalize=True`` is
-    ``"cross-layer"``. Raises HW110 for a bad option, HW112 where the frames do not fit or show
-    nothing, HW202 for a model that is quantized already, HW206 where nothing in it has weights.
+    BatchNormalization says. ``options`` are the fields of :class:`Options`. Raises HW110 for a bad
+    option, HW112 where the frames do not fit or show nothing, HW202 for a model that is quantized
+    already, HW206 where nothing in it has weights.
     """
-    if options.get("equalize") in (True, False, None):
-        options["equalize"] = "cross-layer" if options.get("equalize") else ""
     chosen = Options(method, **options)
     return Session(source, calibration, chosen, progress).run(wbits, abits, chosen).source
 

@@ -122,7 +122,7 @@ def compare(
         alike += int((first.argmax(axis=1) == second.argmax(axis=1)).sum())
         count += len(first)
     several = len(outputs) == 1 and first.shape[1] > 1
-    signal, noise = sum(power[name] for name in outputs)  # type: ignore
+    signal, noise = sum(power[name] for name in outputs)
     return (
         {name: decibel(*power[name]) for name in names},
         decibel(signal, noise),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hwgen.hw.fifo import DISTRIBUTED
+from hwgen.lowering.actor import buffer_delay
 from hwgen.schedule.design import Design, Link, Stage
 
 FRAMES, MOST_FRAMES = 4, 64  # modelled; the first ones differ, since the network fills
@@ -84,8 +84,7 @@ def _fitted(link: Link, waiting: int) -> Link:
 
 def _latency(link: Link) -> int:
     """Cycles from a beat's departure to its arrival: the buffer's, and that of collecting lanes."""
-    buffer = min(link.depth, 1) + (link.depth > DISTRIBUTED)
-    return buffer + (link.lanes_from % link.lanes_to > 0)
+    return buffer_delay(link.depth) + (link.lanes_from % link.lanes_to > 0)
 
 
 def _sources(design: Design, frames: int) -> dict[str, np.ndarray]:

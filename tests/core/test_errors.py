@@ -1,4 +1,4 @@
-"""Problems: complete, printed in one form, safe for a terminal, collected before they are raised."""
+"""Problems: complete, printed in one form, safe for a terminal, raised together."""
 
 from __future__ import annotations
 

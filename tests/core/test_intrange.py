@@ -39,8 +39,10 @@ def test_membership(r, v):
     assert r.size == r.hi - r.lo + 1
 
 
-@pytest.mark.parametrize(("bits", "signed", "lo", "hi"), [(1, False, 0, 1), (1, True, -1, 0),
-                                                          (4, True, -8, 7), (8, False, 0, 255)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("bits", "signed", "lo", "hi"),
+    [(1, False, 0, 1), (1, True, -1, 0), (4, True, -8, 7), (8, False, 0, 255)],
+)
 def test_full_ranges(bits, signed, lo, hi):
     assert IntRange.of_bits(bits, signed=signed) == IntRange(lo, hi)
 

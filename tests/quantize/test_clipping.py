@@ -64,6 +64,14 @@ def test_behind_a_relu_the_prior_is_that_before_it():
     assert scale * 7 == pytest.approx(max(before.mean(), 0) + 5.029 * spread, rel=1e-3)
 
 
+def test_without_a_relu_unsigned_values_are_half_of_a_prior():
+    values = np.abs(TENSORS["laplace"])
+    scale = scale_of("aciq-laplace", Distribution.of(values), Grid(3, False))
+    assert scale * 7 == pytest.approx(5.029 * values.mean(), rel=1e-3)
+    scale = scale_of("aciq-gauss", Distribution.of(values), Grid(3, False))
+    assert scale * 7 == pytest.approx(2.559 * np.sqrt(np.square(values).mean()), rel=1e-3)
+
+
 def test_an_outlier_is_clipped_by_all_but_minmax():
     seen, grid = Distribution.of(TENSORS["outlier"]), Grid(4, False)
     clips = {method: scale_of(method, seen, grid) * grid.hi for method in METHODS}

@@ -103,8 +103,8 @@ def test_equalizing_raises_the_ratio_of_per_tensor_weights():
 # Dead channels
 
 
-def kill(source, channel: int, spread: float = 1e-3):
-    """``source`` whose first BatchNormalization has a channel with no variance and no signal."""
+def kill(source, channel: int, value: float, spread: float = 1e-3):
+    """``source`` whose first BatchNormalization has a channel that is ``value``."""
     net = FloatNet(source)
     norm = next(n for n in net.nodes if n.op_type == "BatchNormalization")
     layer = net.layers()[0]
@@ -116,18 +116,23 @@ def kill(source, channel: int, spread: float = 1e-3):
     net.arrays[variance][channel] = 1e-9
     net.arrays[mean] = net.arrays[mean].copy()
     net.arrays[mean][channel] = 0
-    return net.source(), float(net.arrays[beta][channel]), norm.output[0]
+    net.arrays[beta] = net.arrays[beta].copy()
+    net.arrays[beta][channel] = value
+    return net.source(), norm.output[0]
 
 
+@pytest.mark.parametrize("beta", [0.7, -0.7])
 @pytest.mark.parametrize(("pad", "gone"), [(0, True), (1, False)])
-def test_a_dead_channel_becomes_its_beta(pad, gone):
+def test_a_dead_channel_becomes_its_beta(pad, gone, beta):
     rng = np.random.default_rng(5)
-    source, beta, tensor = kill(separable(rng, pad=pad), 2, spread=0.0)
+    source, tensor = kill(separable(rng, pad=pad), 2, beta, spread=0.0)
     net, data = FloatNet(source), frames(rng, source, 4)
     assert repair(net, 1e-6) == {"conv0": 1}
     unchanged(source, net, data, 1e-6)
-    made = run_source(net.source(), data, [tensor])[tensor]
-    np.testing.assert_allclose(made[:, 2], beta, rtol=1e-6)
+    made = run_source(net.source(), data, [tensor, "c1"])
+    np.testing.assert_allclose(made[tensor][:, 2], beta, rtol=1e-6)
+    exact = run_source(source, data, ["c1"])["c1"]
+    np.testing.assert_allclose(made["c1"], exact, rtol=1e-4, atol=1e-5)
     depthwise = net.arrays[net.layers()[1].weight]
     assert (np.abs(depthwise[2]).max() == 0) == gone
 
@@ -135,7 +140,7 @@ def test_a_dead_channel_becomes_its_beta(pad, gone):
 def test_repair_rescues_per_tensor_weights():
     """A channel without variance blows up when folded: 8 bits per tensor, before and after."""
     rng = np.random.default_rng(6)
-    source, _, _ = kill(separable(rng), 1, spread=1e-4)
+    source, _ = kill(separable(rng), 1, 0.5)
     net = FloatNet(source)
     norm = next(n for n in net.nodes if n.op_type == "BatchNormalization")
     epsilon = next(iter(norm.attribute), None)

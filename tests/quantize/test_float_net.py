@@ -5,6 +5,7 @@ import pytest
 
 from hwgen.core.errors import HwgenError
 from hwgen.frontends import run_source
+from hwgen.frontends.annotate import is_float
 from hwgen.frontends.float_net import FloatNet
 from hwgen.quantize import quantize
 from tests.quantize.nets import cnn, frames, model, node, residual, separable
@@ -82,6 +83,19 @@ def test_weights_made_of_constants_are_folded_and_shared_ones_parted():
     assert [layer.name for layer in layers] == ["first", "second", "third"]
     assert len({layer.weight for layer in layers}) == 3
     assert not any(n.op_type == "Transpose" for n in net.nodes)
+
+
+@pytest.mark.parametrize("scale", [np.float32(0.5), np.array([0.5, 2.0, 1.0], np.float32)])
+def test_stored_integers_are_weights(scale):
+    """Files that keep integers and a scale for size are float models all the same."""
+    codes = np.arange(-3, 3, dtype=np.int8).reshape(2, 3)
+    arrays = {"q": codes, "z": np.ones(np.shape(scale), np.int8)}
+    nodes = [node("DequantizeLinear", ["q", "s", "z"], ["w"]), node("MatMul", ["x", "w"], ["y"])]
+    source = model(nodes, {"x": (1, 2)}, {"y": (1, 3)}, arrays | {"s": scale})
+    assert is_float(source)
+    net = FloatNet(source)
+    np.testing.assert_array_equal(net.arrays["w"], (codes - 1) * scale)
+    same(source, net.source(), frames(np.random.default_rng(0), source, 3))
 
 
 def test_a_bias_added_behind_a_convolution_is_the_layers_own():

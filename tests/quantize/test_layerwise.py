@@ -103,6 +103,10 @@ def test_allocation_keeps_the_mean(bits):
     assert (np.diff(found[order]) >= 0).all()
 
 
+def test_levels_grow_with_the_two_thirds_power():
+    np.testing.assert_array_equal(allocate(np.array([1.0, 8.0, 64.0]), 4), [2, 4, 6])
+
+
 def test_allocation_without_differences():
     np.testing.assert_array_equal(allocate(np.ones(8), 3), 3)
     np.testing.assert_array_equal(allocate(np.zeros(4), 3), 3)
@@ -223,9 +227,9 @@ def test_sampled_columns_do_not_depend_on_batches(build, monkeypatch):
     rng = np.random.default_rng(11)
     source = build(rng)
     data, layers = frames(rng, source, 12), FloatNet(source).layers()
+    monkeypatch.setattr("hwgen.quantize.columns.SAMPLE", 120)  # 10 of each frame
     whole = sample_columns(source, layers, data)
     monkeypatch.setattr("hwgen.quantize.columns.CHUNK", 1500)
-    monkeypatch.setattr("hwgen.quantize.columns.SAMPLE", 8192)
     for layer in layers:
         alone = sample_columns(source, [layer], data)[layer.name]
         np.testing.assert_allclose(alone, whole[layer.name], rtol=1e-4, atol=1e-5)

@@ -12,7 +12,7 @@ from hwgen.frontends.float_net import FloatNet
 from hwgen.ir.execute import run_frames
 from hwgen.passes import run_passes
 from hwgen.quantize import Options, Session, quantize
-from hwgen.quantize.activations import cells, roots
+from hwgen.quantize.activations import cells, codes_kept, roots
 from hwgen.quantize.clipping import METHODS
 from hwgen.quantize.sqnr import sqnr
 from tests.quantize.nets import DATA, cnn, frames, model, node, norm, residual, separable
@@ -115,6 +115,47 @@ def test_learned_rounding_and_bias_correction_raise_the_ratio():
         ratio[name] = sqnr(exact, run_source(quantized, fresh)["y"])
     assert ratio["corrected"] > ratio["nearest"]
     assert ratio["learned"] > ratio["corrected"]
+
+
+def test_rounding_is_learned_for_what_the_bias_leaves():
+    """With bias correction only the variance of an output's error counts: it never grows."""
+    rng = np.random.default_rng(14)
+    source = cnn(rng)
+    data = {"x": frames(rng, source, 64)["x"] + 3}  # means that would outweigh all else
+    made = {}
+    for method in ("mse", "adaround"):
+        options = Options(method, bias_correction=True)
+        made[method] = Session(source, data, options).run(2, 4, options)
+    for layer in made["mse"].session.layers:
+        spread = {}
+        for method, result in made.items():
+            x = result.session.columns[layer.name][:, 0]
+            quantizer = result.session.input_quantizer(layer, result.quantizers)
+            error = x @ result.rows[layer.name].T
+            error -= codes_kept(x, quantizer) @ result.codes[layer.name].rows.T
+            spread[method] = error.var(axis=0)
+        assert (spread["adaround"] <= spread["mse"] * (1 + 1e-5)).all()
+        assert spread["adaround"].sum() < spread["mse"].sum()
+
+
+def test_inputs_are_not_clipped():
+    rng = np.random.default_rng(15)
+    source = cnn(rng)
+    data = frames(rng, source, 16)
+    data["x"][0, 0, 0, 0] = 50.0
+    options = Options("percentile")
+    made = Session(source, data, options).run(4, 4, options)
+    assert float(made.quantizers["x"].scale) == pytest.approx(50 / 127, rel=1e-3)
+
+
+def test_weights_are_symmetric_in_the_model():
+    rng = np.random.default_rng(16)
+    source = cnn(rng)
+    quantized = quantize(source, 3, 3, frames(rng, source, 8))
+    narrow = {n.output[0]: [a.i for a in n.attribute if a.name == "narrow"]
+              for n in quantized.nodes if n.op_type == "Quant"}  # fmt: skip
+    assert narrow["w0_quantized"] == narrow["w1_quantized"] == [1]
+    assert narrow["r_quantized"] == [0]
 
 
 def test_layers_can_have_widths_of_their_own():

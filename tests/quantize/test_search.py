@@ -8,7 +8,8 @@ import pytest
 
 from hwgen.core.errors import HwgenError
 from hwgen.frontends import run_source
-from hwgen.quantize import Options, Session, command, post_training
+from hwgen.quantization import command
+from hwgen.quantize import Options, Session, post_training
 from hwgen.quantize.auto import Trial, best
 from hwgen.quantize.mixed import narrow, noise, search_widths
 from hwgen.quantize.sqnr import compare, decibel, short, sqnr

@@ -44,6 +44,18 @@ def test_bins_double_until_all_fit():
     np.testing.assert_array_equal(found.weights, [1, 2, 1, 1])
 
 
+def test_doubling_moves_no_mean():
+    values = np.random.default_rng(5).uniform(0, 1, (1, 50_000))
+    histogram = Histogram()
+    histogram.add(values)
+    histogram.add(np.array([[60.0]]))
+    found = histogram.distribution()
+    assert histogram.width == pytest.approx(64 / BINS, rel=1e-3)
+    inside = found.values < 2
+    mean = np.average(found.values[inside], weights=found.weights[inside])
+    assert mean == pytest.approx(values.mean(), abs=histogram.width / 20)
+
+
 def test_a_distribution_of_bins_is_near_that_of_the_values():
     values = np.random.default_rng(2).laplace(0.5, 1, (1, 20_000))
     histogram = Histogram()

@@ -19,6 +19,11 @@ from hwgen.cli import main
 from hwgen.core.codes import CODES
 from hwgen.core.resources import resource
 
+sys.path.insert(0, str(resource("sim")))
+from simulator import find_simulator
+
+FOUND = find_simulator()
+needs_simulator = pytest.mark.skipif(isinstance(FOUND, str), reason=f"no Verilator: {FOUND}")
 MODELS = resource("models")
 MODEL = MODELS / "digits_mlp_w2a4.onnx"
 SHIPPED = sorted(path.stem for path in MODELS.glob("*.onnx"))
@@ -64,6 +69,8 @@ def hwgen(capsys: pytest.CaptureFixture[str]) -> Command:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """``hwgen demo`` in an empty folder: the build that it leaves, and what it said."""
+    if isinstance(FOUND, str):
+        pytest.skip(f"no Verilator: {FOUND}")
     folder = tmp_path_factory.mktemp("demo")
     outcome = in_a_process("demo", "--frames", 6, cwd=folder)
     return folder / "build" / f"demo_{MODEL.stem}", outcome

@@ -7,36 +7,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import helper
 
 from hwgen.core.codes import CODES
-from tests.frontends.networks import Net
 from tests.system.conftest import MODEL, Command, Refusal, in_a_process
-
-
-def small(kind: str = "sound") -> onnx.ModelProto:
-    """A quantized layer, sound or with one fault."""
-    net = Net(np.random.default_rng(0))
-    x = net.node("Cast", "x", to=TensorProto.FLOAT) if kind == "uint8" else "x"
-    x = net.quant(x, 0.25, 4)
-    weights = net.rng.normal(0, 1, (8, 5)).astype(np.float32)
-    if kind == "nan":
-        weights[3, 2] = np.nan
-    y = net.node("MatMul", x, net.quant(net.const(weights), 0.5, 3))
-    if kind == "unsupported":
-        y = net.node("Softplus", net.node("LSTM", y))
-    shape = ("N", "width") if kind == "dynamic" else ("N", 8)
-    input_kind = TensorProto.UINT8 if kind == "uint8" else TensorProto.FLOAT
-    return net.model({"x": shape}, [y], kind=input_kind)
-
-
-def save(folder: Path, kind: str) -> Path:
-    path = folder / f"{kind}.onnx"
-    path.write_bytes(small(kind).SerializeToString())
-    return path
-
+from tests.system.small import save
 
 # Models
 

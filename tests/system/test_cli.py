@@ -15,6 +15,7 @@ import pytest
 from hwgen.cli import main
 from hwgen.core.codes import CODES
 from tests.system.conftest import MODEL, MODELS, SHIPPED, Command, Outcome, in_a_process
+from tests.system.small import save
 
 COMMANDS = ("demo", "doctor", "inspect", "build", "run", "sim", "synth", "explain")
 
@@ -221,16 +222,18 @@ def test_folding_file_makes_the_same_hardware(hwgen: Command, tmp_path: Path) ->
 
 
 def test_foldings_differ(hwgen: Command, tmp_path: Path) -> None:
-    intervals = []
+    model, intervals = save(tmp_path), []
     for folding in ("serial", "balanced", "parallel"):
         out = tmp_path / folding
-        outcome = hwgen("build", MODEL, "--folding", folding, "--frames", 1, "--json", "-o", out)
-        stages = outcome.json()["stages"]
+        outcome = hwgen("build", model, "--folding", folding, "--frames", 1, "--json", "-o", out)
+        (stage,) = outcome.json()["stages"]
         intervals.append(outcome.json()["interval"])
         if folding == "serial":
-            assert {(s["pe"], s["simd"]) for s in stages} == {(1, 1)}
+            assert (stage["pe"], stage["simd"]) == (1, 1)
+        if folding == "parallel":
+            assert (stage["pe"], stage["simd"]) == (5, 8)
     assert intervals == sorted(intervals, reverse=True)
-    assert intervals[0] == 4096 and intervals[-1] == 1
+    assert intervals[0] == 8 * 5 and intervals[-1] == 1
 
 
 def test_frames_of_the_user_are_simulated(hwgen: Command, tmp_path: Path) -> None:

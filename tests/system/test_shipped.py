@@ -4,6 +4,7 @@ import pytest
 
 from hwgen import api
 from hwgen.core.resources import resource
+from tests.system.conftest import needs_simulator
 
 MODELS = sorted(resource("models").glob("*.onnx"))
 QUICK = {("digits_mlp_w2a4", "balanced"), ("digits_cnn_w2a4", "balanced")}
@@ -17,6 +18,7 @@ def cases():
             yield pytest.param(model, folding, marks=marks, id=f"{model.stem}-{folding}")
 
 
+@needs_simulator
 @pytest.mark.parametrize(("model", "folding"), list(cases()))
 def test_build_and_simulate(model, folding, tmp_path):
     built = api.build(

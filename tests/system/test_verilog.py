@@ -3,29 +3,26 @@
 import os
 import re
 import subprocess
-import sys
 
 import pytest
 
 from hwgen import api
 from hwgen.core.resources import resource
-
-sys.path.insert(0, str(resource("sim")))
-from simulator import Simulator, find_simulator
+from tests.system.conftest import FOUND, needs_simulator
 
 MODELS = sorted(resource("models").glob("*.onnx"))
-FOUND = find_simulator()
 
 
-@pytest.mark.skipif(not isinstance(FOUND, Simulator), reason=f"no Verilator: {FOUND}")
+@needs_simulator
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 def test_lint_is_clean(model, tmp_path):
-    assert isinstance(FOUND, Simulator)
+    assert not isinstance(FOUND, str)
     built = api.build(model, tmp_path / "build", frames=1)
     done = subprocess.run(
         [FOUND.path, "--lint-only", "-Wall", "--language", "1364-2005", "sim/lint.vlt",
          "--top-module", built.manifest["top"], *sorted(map(str, built.folder.glob("rtl/*.v")))],
-        cwd=built.folder, env={**os.environ, **FOUND.environment}, capture_output=True, text=True, check=False,
+        cwd=built.folder, env={**os.environ, **FOUND.environment},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
 
