@@ -15,6 +15,7 @@ import hwgen.frontends.merges
 import hwgen.frontends.pools
 import hwgen.frontends.qdq
 import hwgen.frontends.qonnx
+import hwgen.frontends.qoperator
 import hwgen.frontends.standard
 import hwgen.frontends.tails  # noqa: F401  (handlers register themselves on import)
 from hwgen.core.errors import Diagnostics, HwgenError, fail
