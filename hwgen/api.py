@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from hwgen.build import Build, Progress, load_build, silent
-from hwgen.build import build as _build
 from hwgen.config import BuildConfig
 from hwgen.core.errors import Diagnostics, fail
 from hwgen.core.limits import DEFAULT, Limits
 from hwgen.core.names import file_name
+from hwgen.flow import Build, Progress, load_build, silent
+from hwgen.flow import build as _build
 from hwgen.frames import fit_frames
 from hwgen.frontends import widths
 from hwgen.intake import import_model, open_model, run_model

@@ -15,6 +15,7 @@ import hwgen
 from hwgen.core.codes import BUG, CODES, INTERRUPTED, OK, TOOL
 from hwgen.core.errors import HwgenError, did_you_mean, fail, printable
 from hwgen.core.limits import Limits, flag, meaning
+from hwgen.report.evidence import summary
 from hwgen.terminal import Terminal
 
 
@@ -112,7 +113,7 @@ def _build(options: argparse.Namespace, terminal: Terminal) -> None:
     chosen = {
         name: getattr(options, name)
         for name in ("target", "folding", "interval", "fps", "clock_mhz",
-                     "frames", "seed")
+                     "frames", "seed", "compare")
     }  # fmt: skip
     frames_file = Path(options.frames_file) if options.frames_file else None
     built = api.build(options.model, options.out, frames_file=frames_file,
@@ -124,11 +125,13 @@ def _build(options: argparse.Namespace, terminal: Terminal) -> None:
         for s in m["stages"]
     ]  # fmt: skip
     note = "is up to date" if built.reused else "written"
+    evidence = built.comparison
     terminal.result(
         {"build": str(built.folder), "reused": built.reused, "interval": m["interval"],
-         "stages": m["stages"]},
+         "stages": m["stages"], "source": evidence},
         f"{built.folder} {note}: {m['interval']} cycles per frame, "
         f"{m['clock_mhz'] * 1e6 / m['interval']:.0f} frames/s at {m['clock_mhz']:g} MHz\n"
+        f"  source model: {summary(evidence)}\n"
         f"  next: hwgen sim {built.folder}",
         (("stage", "op", "output", "bits", "PE", "SIMD", "cycles", "LUT (est.)"), rows),
     )  # fmt: skip
@@ -288,6 +291,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--frames", type=int, default=100, help="frames of stimulus to store (100)")
     sub.add_argument("--frames-file", help=".npy or .npz with model inputs to simulate")
     sub.add_argument("--seed", type=int, default=0, help="seed of the random frames (0)")
+    sub.add_argument("--compare", type=int, default=8, metavar="N",
+                     help="frames on which to compare with the source model, 0 for none (8)")  # fmt: skip
 
     sub = command("run", _run, "run frames through the reference, the Verilog or the source model")
     sub.add_argument("target", metavar="MODEL|DIR")
