@@ -1,7 +1,7 @@
 """Operators on quantized tensors: QLinearConv and its kin of ONNX and com.microsoft, QGemm.
 
-Each is a sum of integers, one multiplier and one rounding, as onnxruntime computes them. Matrix
-products and pools add the zero point after rounding, sums and products of two tensors before it.
+Each is a sum of integers, one multiplier and one rounding, as onnxruntime computes them. Most add
+the zero point after rounding; sums and products of two tensors and averages over windows before.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ F32 = np.float32
 NHWC = "use channels first (channels_last = 0)"
 
 
-def _integers(lifter: Lifter, call: Call, i: int, zero_at: int) -> Lifted:
+def _integers(call: Call, i: int, zero_at: int) -> Lifted:
     """Input ``i`` less its zero point, as real numbers that are integers."""
     x = call.lifted(i, integer=True)
     if codes_of_type(x.dtype) is None:
@@ -131,7 +131,7 @@ def qlinear_conv(lifter: Lifter, call: Call) -> Tensor:
 
 def _convolved(lifter: Lifter, call: Call, x: int, x_zero: int, w: int, w_zero: int) -> Lifted:
     weight = _weight(call, w, w_zero, 0)
-    return convolution(lifter, call, _integers(lifter, call, x, x_zero), weight)
+    return convolution(lifter, call, _integers(call, x, x_zero), weight)
 
 
 @handles("ConvInteger")
@@ -144,7 +144,7 @@ def conv_integer(lifter: Lifter, call: Call) -> Tensor:
 def matmul_integer(lifter: Lifter, call: Call) -> Tensor:
     """a, b, a_zero, b_zero; gives int32."""
     b = _weight(call, 1, 3, -1)
-    return _int32(lifter, call, matrix_product(lifter, call, _integers(lifter, call, 0, 2), b))
+    return _int32(lifter, call, matrix_product(lifter, call, _integers(call, 0, 2), b))
 
 
 def _int32(lifter: Lifter, call: Call, y: Lifted) -> Lifted:
@@ -162,7 +162,7 @@ def _int32(lifter: Lifter, call: Call, y: Lifted) -> Lifted:
 def qlinear_matmul(lifter: Lifter, call: Call) -> Tensor:
     """a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero."""
     a_scale, b_scale, y_scale = _scales(call, 1, 4, 6)
-    y = matrix_product(lifter, call, _integers(lifter, call, 0, 2), _weight(call, 3, 5, -1))
+    y = matrix_product(lifter, call, _integers(call, 0, 2), _weight(call, 3, 5, -1))
     y = _accumulators(lifter, y, None)
     multiplier = F32(F32(a_scale * b_scale) / y_scale)
     return _requantized(lifter, call, y, _on_axis(call, multiplier, y.shape, -1), 7)
@@ -175,7 +175,7 @@ def qgemm(lifter: Lifter, call: Call) -> Tensor:
     flipped = bool(call.attrs.get("transB", 0))
     b = _weight(call, 3, 5, 0 if flipped else -1)
     b = b.layout(np.transpose) if flipped else b
-    x = _integers(lifter, call, 0, 2)
+    x = _integers(call, 0, 2)
     x = x.layout(np.transpose) if call.attrs.get("transA", 0) else x
     y = matrix_product(lifter, call, x, b)
     y = _accumulators(lifter, y, call.constant(6, "bias") if call.get(6) is not None else None)
@@ -190,7 +190,7 @@ def qgemm(lifter: Lifter, call: Call) -> Tensor:
 # Two tensors
 
 
-def _reals(lifter: Lifter, call: Call, at: int) -> Tensor:
+def _reals(call: Call, at: int) -> Tensor:
     """The real numbers of input ``at``, whose scale and zero point follow it."""
     x = call.get(at)
     scale, zero = (_number(call, at + k, what) for k, what in ((1, "scale"), (2, "zero point")))
@@ -206,7 +206,7 @@ def _reals(lifter: Lifter, call: Call, at: int) -> Tensor:
 @handles("QLinearAdd", "QLinearMul")
 def qlinear_of_two(lifter: Lifter, call: Call) -> Tensor:
     """a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero."""
-    a, b = _reals(lifter, call, 0), _reals(lifter, call, 3)
+    a, b = _reals(call, 0), _reals(call, 3)
     (scale,) = _scales(call, 6)
     if isinstance(a, Constant):
         a, b = b, a
@@ -226,7 +226,7 @@ def qlinear_concat(lifter: Lifter, call: Call) -> Tensor:
     (scale,) = _scales(call, 0)
     parts = []
     for at in range(2, len(call.inputs), 3):
-        x = _reals(lifter, call, at)
+        x = _reals(call, at)
         if not isinstance(x, Lifted):
             raise call.error(f"its input {at} is a constant", "join what depends on the input")
         parts.append(_rounded(lifter, call, x, scale, 1))
@@ -240,11 +240,11 @@ def qlinear_concat(lifter: Lifter, call: Call) -> Tensor:
 def qlinear_average(lifter: Lifter, call: Call) -> Tensor:
     if call.attrs.get("channels_last", 0):
         raise call.error("its channels come last", NHWC)
-    x = _reals(lifter, call, 0)
+    x = _reals(call, 0)
     assert isinstance(x, Lifted)
-    mean = averaged if call.op == "QLinearAveragePool" else globally_averaged
+    mean = averaged if (windows := call.op == "QLinearAveragePool") else globally_averaged
     (scale,) = _scales(call, 3)
-    return _rounded(lifter, call, mean(lifter, call, x), scale, 4)
+    return _rounded(lifter, call, mean(lifter, call, x), scale, 4, before=windows)
 
 
 FUNCTIONS: dict[str, Callable[[Call, Lifted], Lifted]] = {
@@ -258,7 +258,7 @@ FUNCTIONS: dict[str, Callable[[Call, Lifted], Lifted]] = {
 
 @handles(*FUNCTIONS)
 def qlinear_function(lifter: Lifter, call: Call) -> Tensor:
-    x = _reals(lifter, call, 0)
+    x = _reals(call, 0)
     assert isinstance(x, Lifted)
     if call.op == "QLinearSoftmax":
         x, _ = lifter.pixels(x, call.attrs.get("axis", -1) % len(x.shape))
