@@ -16,6 +16,7 @@ from onnx import NodeProto, helper, numpy_helper
 
 from hwgen.core.errors import fail
 from hwgen.frontends.custom import CUSTOM
+from hwgen.frontends.nibbles import widened
 from hwgen.frontends.read import STANDARD, Source
 from hwgen.frontends.tensors import MICROSOFT, attributes
 
@@ -98,15 +99,19 @@ class _Segment:
         if self.session is None:
             self.session = self._build(source, known, constants)
         feeds = {name: known[name] for name in self.feeds}
-        results = self.session.run(list(self.outputs), feeds)
+        try:
+            results = self.session.run(list(self.outputs), feeds)
+        except Exception as error:  # onnxruntime has no common base class for its errors
+            fail("HW602", where=source.name, why=f"onnxruntime fails: {error}")
         known.update(zip(self.outputs, results, strict=True))
 
     def _build(self, source: Source, known: dict[str, np.ndarray], constants: set[str]) -> Any:
         made = {name for node in self.nodes for name in node.output}
         read = dict.fromkeys(n for node in self.nodes for n in node.input if n and n not in made)
         self.feeds = tuple(name for name in read if name not in constants)
+        nodes = [inner for node in self.nodes for inner in widened(node, known)]
         graph = helper.make_graph(
-            self.nodes, "segment",
+            nodes, "segment",
             [helper.make_tensor_value_info(
                 name, helper.np_dtype_to_tensor_dtype(known[name].dtype), None)
              for name in self.feeds],
@@ -256,7 +261,8 @@ def _keeps_frames(plan: _Plan, node: NodeProto, shapes: Mapping[str, tuple[int, 
         return dynamic == [node.input[0]] and rank >= 2
     if op in ("Gemm", "QGemm"):
         at = 2 if op == "Gemm" else 6
-        bias = plan.constants[node.input[at]].shape if len(node.input) > at else ()
+        biased = len(node.input) > at and node.input[at]
+        bias = plan.constants[node.input[at]].shape if biased else ()
         return not attrs.get("transA") and dynamic == [node.input[0]] and bias[:-1] in ((), (1,))
     if op == "Flatten":
         return attrs.get("axis", 1) == 1

@@ -1,7 +1,7 @@
 """Operators on quantized tensors: QLinearConv and its kin of ONNX and com.microsoft, QGemm.
 
-Each is a sum of integers, one multiplier and one rounding, as onnxruntime computes them. Matrix
-products and pools add the zero point after rounding, sums and products of two tensors before it.
+Each is a sum of integers, one multiplier and one rounding, as onnxruntime computes them. Most add
+the zero point after rounding; sums and products of two tensors and averages over windows before.
 """
 
 from __future__ import annotations
@@ -245,9 +245,9 @@ def qlinear_average(lifter: Lifter, call: Call) -> Tensor:
         raise call.error("its channels come last", NHWC)
     x = _reals(call, 0)
     assert isinstance(x, Lifted)
-    mean = averaged if call.op == "QLinearAveragePool" else globally_averaged
+    mean = averaged if (windows := call.op == "QLinearAveragePool") else globally_averaged
     (scale,) = _scales(call, 3)
-    return _rounded(lifter, call, mean(lifter, call, x), scale, 4)
+    return _rounded(lifter, call, mean(lifter, call, x), scale, 4, before=windows)
 
 
 FUNCTIONS: dict[str, Callable[[Call, Lifted], Lifted]] = {
