@@ -28,6 +28,8 @@ class Limits:
     name: int = _limit(4096, "bytes of any name")
     attribute: int = _limit(1 << 20, "bytes or numbers of an attribute that is no tensor")
     table: int = _limit(1 << 12, "thresholds in a row of a quantizer's table")
+    steps: int = _limit(1 << 12, "elementwise operators between two quantizers")
+    nesting: int = _limit(32, "sums and products of functions of one tensor, one within another")
     memory: int = _limit(4096, "MiB of memory that importing may take")
     seconds: int = _limit(60, "seconds that importing may take")
 

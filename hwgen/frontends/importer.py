@@ -199,7 +199,8 @@ def _lift_node(
         raise _unknown(call, node)
     try:
         result = handler(lifter, call)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError,
+            ArithmeticError) as error:
         why = f"its inputs or attributes do not fit it: {type(error).__name__}: {error}"
         raise call.error(why, code="HW103") from error
     return result if isinstance(result, tuple) else (result,)
@@ -216,7 +217,7 @@ def _fold(lifter: Lifter, call: Call, function: Callable[[Call], np.ndarray]) ->
         lifter.account(size_of(call))
         with np.errstate(all="ignore"):
             result = np.asarray(function(call))
-    except (ValueError, IndexError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
         raise call.error(f"its constants do not fit: {error}", code="HW103") from None
     if result.dtype.kind == "f" and not np.isfinite(result).all():
         raise call.error("it makes NaN or infinity out of constants", code="HW104")
