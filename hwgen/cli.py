@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -85,6 +86,7 @@ def _inspect(options: argparse.Namespace, terminal: Terminal) -> None:
 
     terminal.progress("reading the model")
     found = api.inspect(options.model, **_prepared(options))
+    layers = {x["name"] for x in found["layers"]}
     rows = [
         (x["name"], x["op"], x["input"], x["output"], str(x["wbits"] or ""), str(x["abits"] or ""),
          str(x["macs"] or ""))
@@ -94,10 +96,17 @@ def _inspect(options: argparse.Namespace, terminal: Terminal) -> None:
         f"  {side} {printable(p['name'])}: {p['shape']} {p['dtype']}, on the host: {p['host']}"
         for side in ("input", "output") for p in found[f"{side}s"]
     ]  # fmt: skip
+    kinds = Counter(place if place not in layers else "in hardware"
+                    for place in found["places"].values())  # fmt: skip
     terminal.result(
         found,
         "\n".join([
-            f"{printable(found['name'])}: {found['macs']} multiply-accumulates per frame, all in hardware",
+            f"{printable(found['name'])}: {found['macs']} multiply-accumulates per frame, all in "
+            "hardware",
+            f"  of its {len(found['places'])} nodes: "
+            + "; ".join(f"{count} {place}" for place, count in kinds.most_common()),
+            *[f"  {place}: {', '.join(printable(n) for n, p in found['places'].items() if p == place)}"
+              for place in kinds if place.startswith("host")],
             *ports,
             f"  serial folding {found['interval']['serial']} cycles/frame, about "
             f"{found['lut']['serial']} LUT; parallel {found['interval']['parallel']} cycles/frame, "

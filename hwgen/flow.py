@@ -176,8 +176,8 @@ def _write_hardware(folder: Path, design: Design, key: str) -> dict[str, Any]:
 
     def ports(side: str, ends: Any, streams: Any) -> tuple[PortInfo, ...]:
         return tuple(
-            PortInfo.at(end.name, stream.prefix(side, len(streams) > 1), end.value,
-                        graph.type(end.value), stream.lanes)
+            PortInfo.at(end, stream.prefix(side, len(streams) > 1), graph.type(end.value),
+                        stream.lanes)
             for end, stream in zip(ends, streams, strict=True)
         )  # fmt: skip
 

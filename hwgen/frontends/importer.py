@@ -126,7 +126,7 @@ def _place(results: Iterable[Tensor | None]) -> str:
         return "constant"
     if any(isinstance(x, Lifted) and isinstance(x.edge, Feed) for x in made):
         return "host, input"
-    return "no hardware: it moves elements, or the tables after it include it"
+    return "folded into what follows"
 
 
 def _quantizers(
@@ -199,8 +199,7 @@ def _lift_node(
         raise _unknown(call, node)
     try:
         result = handler(lifter, call)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError,
-            ArithmeticError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
         why = f"its inputs or attributes do not fit it: {type(error).__name__}: {error}"
         raise call.error(why, code="HW103") from error
     return result if isinstance(result, tuple) else (result,)
