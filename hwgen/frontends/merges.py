@@ -11,8 +11,10 @@ from hwgen.frontends.call import Call, handles
 from hwgen.frontends.convolutions import ZERO
 from hwgen.frontends.folding import slices_of
 from hwgen.frontends.geometry import image, tensor_of_image
-from hwgen.frontends.lifted import Lifted, Tensor, affine_of
+from hwgen.frontends.joints import RANK
+from hwgen.frontends.lifted import Joint, Lifted, Tensor, affine_of
 from hwgen.frontends.lifter import Lifter
+from hwgen.frontends.sums import integer_ratios
 from hwgen.ir.chain import Chain, Step
 from hwgen.ops import Concat, Pad, Upsample
 
@@ -36,6 +38,7 @@ def concatenated(lifter: Lifter, call: Call, tensors: list[Lifted], axis: int) -
         raise call.error("its inputs are of different types", code="HW103")
     lead = tuple(size for size in np.moveaxis(tensors[0].index, axis, -1).shape[:-1] if size > 1)
     pixels = lead if len(lead) == 2 else (1, math.prod(lead)) if lead else ()
+    tensors = _comparable(lifter, tensors, axis % rank)
     parts, places, start = [], [], 0
     for x in map(lifter.settled, tensors):
         want = np.moveaxis(x.index, axis, -1).reshape(*pixels, -1)
@@ -49,6 +52,30 @@ def concatenated(lifter: Lifter, call: Call, tensors: list[Lifted], axis: int) -
     order = np.moveaxis(np.empty(_joined_shape(tensors, axis), bool), axis, -1).shape
     index = np.arange(math.prod(pixels))[:, None] * start + np.concatenate(places)
     return Lifted(edge, np.moveaxis(index.reshape(order), -1, axis), chain, tensors[0].dtype)
+
+
+def _comparable(lifter: Lifter, tensors: list[Lifted], axis: int) -> list[Lifted]:
+    """The tensors on codes of which 0 stands for zero, where that stands for different numbers.
+
+    Along another axis than the channels' they get one scale as well: no pixel has its own.
+    """
+    affine = [None if isinstance(x.edge, Joint) else affine_of(x.chain) for x in tensors]
+    if None in affine or any(lifter.edge_range(x) is None for x in tensors):
+        return tensors
+    scales, offsets = [m for m, _ in affine if m.all()], []  # type: ignore[misc]
+    if len(scales) < len(affine):
+        return tensors
+    offsets = [np.unique(a / m) for m, a in affine]  # type: ignore[misc]
+    if all(len(o) == 1 and (o == np.rint(o)).all() for o in offsets) and len(
+        {float(o[0]) for o in offsets}
+    ) > 1:  # fmt: skip
+        tensors = [lifter.zeroed(x) for x in tensors]
+    if all(lifter.channel_axis(x) == axis for x in tensors) or any(m.size > 1 for m in scales):
+        return tensors
+    found = integer_ratios(scales, RANK)
+    if found is None or len(set(found[0])) == 1:
+        return tensors
+    return [lifter.recode(x, times, 0) for x, times in zip(tensors, found[0], strict=True)]
 
 
 def _joined_shape(tensors: list[Lifted], axis: int) -> tuple[int, ...]:
@@ -189,9 +216,8 @@ def _padded(
         raise lifter.call.error(f"it pads a tensor {x.shape} or its batch")
     x, code = lifter.coded(lifter.grid(x), value, ZERO)
     x, permutation = lifter.fit(x, image(lifter.call, x))
-    plain = np.array_equal(permutation, np.arange(len(permutation)))
-    if not plain and (before[1] or after[1]):
-        raise lifter.call.error("its channels stand in another order than the layer before makes")
+    if before[1] or after[1]:
+        x, permutation = lifter.ordered(x, permutation), np.arange(len(permutation))
     op = Pad((before[2], before[3], after[2], after[3]), code, (before[1], after[1]))
     assert isinstance(x.edge, str)
     edge = lifter.emit(op, x.edge, origin=x.origin)
@@ -199,9 +225,9 @@ def _padded(
     if before[1] or after[1]:
         chain = _with_channels(chain, before[1], after[1])
     index = tensor_of_image(lifter.builder.type(edge).shape, 4)
-    if plain:
-        return replace(x, edge=edge, index=index, chain=chain)
-    return replace(x, edge=edge, index=index[:, :1] + permutation.reshape(1, -1, 1, 1), chain=chain)
+    if not (before[1] or after[1]):
+        index = index[:, :1] + permutation.reshape(1, -1, 1, 1)
+    return replace(x, edge=edge, index=index, chain=chain)
 
 
 def _with_channels(chain: Chain, before: int, after: int) -> Chain:

@@ -43,7 +43,8 @@ def random_branches(rng: np.random.Generator, dialect: str = "") -> Branches:
     for _ in range(int(rng.integers(2, 8))):
         a = acts[int(rng.integers(max(0, len(acts) - 3), len(acts)))]
         read.add(id(a))
-        made = _layer(w, a, acts, read)
+        first = _dense if len(a.shape) == 2 else _conv
+        made = _layer(w, a, acts, read) if len(acts) > len(inputs) else first(w, a)
         acts += [b for b in made if b is not a and 0 < math.prod(b.shape) <= LARGEST]
     ends = [a for a in acts if id(a) not in read][-4:] or acts[-1:]
     if w.maybe(0.3):
