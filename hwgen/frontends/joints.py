@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hwgen.frontends.geometry import image
 from hwgen.frontends.lifted import Joint, Lifted, affine_of, is_uniform
 from hwgen.frontends.sums import every_pair, integer_ratios, multipliers, staircase_of
 from hwgen.frontends.thresholds import Function, is_identity
@@ -42,6 +43,8 @@ def aligned(lifter: Lifter, a: Lifted, b: Lifted) -> tuple[Lifted, Lifted]:
         b, a = aligned(lifter, b, a)
         return a, b
     a = replace(a, index=a.index.reshape(shape))
+    if b.index.size < size and len(shape) in (3, 4) and lifter.channel_axis(a) is None:
+        a, _ = lifter.fit(a, image(lifter.call, a))
     inverse = np.argsort(a.index, axis=None)
     want = np.broadcast_to(b.index, shape).ravel()[inverse].reshape(lifter.edge_shape(a))
     b = _spread(lifter, b, want) if b.index.size < size else _same(lifter, b, want)

@@ -38,7 +38,8 @@ def concatenated(lifter: Lifter, call: Call, tensors: list[Lifted], axis: int) -
         raise call.error("its inputs are of different types", code="HW103")
     lead = tuple(size for size in np.moveaxis(tensors[0].index, axis, -1).shape[:-1] if size > 1)
     pixels = lead if len(lead) == 2 else (1, math.prod(lead)) if lead else ()
-    tensors = _comparable(lifter, tensors, axis % rank)
+    beside = [axis % rank] != [*{lifter.channel_axis(x) for x in tensors}]
+    tensors = _comparable(lifter, tensors, beside)
     parts, places, start = [], [], 0
     for x in map(lifter.settled, tensors):
         want = np.moveaxis(x.index, axis, -1).reshape(*pixels, -1)
@@ -51,31 +52,31 @@ def concatenated(lifter: Lifter, call: Call, tensors: list[Lifted], axis: int) -
                        origin=[name for x in parts for name in x.origin])  # fmt: skip
     order = np.moveaxis(np.empty(_joined_shape(tensors, axis), bool), axis, -1).shape
     index = np.arange(math.prod(pixels))[:, None] * start + np.concatenate(places)
-    return Lifted(edge, np.moveaxis(index.reshape(order), -1, axis), chain, tensors[0].dtype)
+    y = Lifted(edge, np.moveaxis(index.reshape(order), -1, axis), chain, tensors[0].dtype)
+    if rank in (3, 4) and tensors[0].shape[0] == 1 and beside:
+        y, _ = lifter.fit(y, image(call, y))
+    return y
 
 
-def _comparable(lifter: Lifter, tensors: list[Lifted], axis: int) -> list[Lifted]:
+def _comparable(lifter: Lifter, tensors: list[Lifted], beside: bool) -> list[Lifted]:
     """The tensors on codes of which 0 stands for zero, where that stands for different numbers.
 
-    Along another axis than the channels' they get one scale as well: no pixel has its own.
+    Where they go ``beside`` one another, pixels by pixels, they get one scale as well.
     """
     affine = [None if isinstance(x.edge, Joint) else affine_of(x.chain) for x in tensors]
     if None in affine or any(lifter.edge_range(x) is None for x in tensors):
         return tensors
-    scales, offsets = [m for m, _ in affine if m.all()], []  # type: ignore[misc]
+    scales = [m for m, _ in affine if m.all()]  # type: ignore[misc]
     if len(scales) < len(affine):
         return tensors
-    offsets = [np.unique(a / m) for m, a in affine]  # type: ignore[misc]
-    if all(len(o) == 1 and (o == np.rint(o)).all() for o in offsets) and len(
-        {float(o[0]) for o in offsets}
-    ) > 1:  # fmt: skip
-        tensors = [lifter.zeroed(x) for x in tensors]
-    if all(lifter.channel_axis(x) == axis for x in tensors) or any(m.size > 1 for m in scales):
+    zeros = np.concatenate([np.unique(a / m) for m, a in affine])  # type: ignore[misc]
+    one = beside and all(m.size == 1 for m in scales) and integer_ratios(scales, RANK)
+    factors = one[0] if one else [1] * len(tensors)
+    differ = len({*factors}) > 1 or len({*zeros.tolist()}) > 1
+    if not differ or len(zeros) > len(tensors) or (zeros != np.rint(zeros)).any():
         return tensors
-    found = integer_ratios(scales, RANK)
-    if found is None or len(set(found[0])) == 1:
-        return tensors
-    return [lifter.recode(x, times, 0) for x, times in zip(tensors, found[0], strict=True)]
+    tensors = [lifter.zeroed(x) for x in tensors]
+    return [lifter.recode(x, k, 0) if k != 1 else x for x, k in zip(tensors, factors, strict=True)]
 
 
 def _joined_shape(tensors: list[Lifted], axis: int) -> tuple[int, ...]:
