@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from hwgen.build import Build, Progress, load_build, silent
-from hwgen.build import build as _build
 from hwgen.config import BuildConfig
 from hwgen.core.errors import Diagnostics, fail
 from hwgen.core.limits import DEFAULT, Limits
 from hwgen.core.names import file_name
+from hwgen.flow import Build, Progress, load_build, silent
+from hwgen.flow import build as _build
 from hwgen.frames import fit_frames
 from hwgen.frontends import widths
 from hwgen.intake import import_model, open_model, run_model
@@ -72,12 +72,13 @@ def synthesize(folder: str | Path, tool: str = "yosys-xc7") -> Any:
 
 def inspect(model: str | Path, *, limits: Limits = DEFAULT,
             external_data: str | Path | None = None, **options: Any) -> dict[str, Any]:  # fmt: skip
-    """What ``model`` consists of: layers, widths, work.
+    """What ``model`` consists of: layers, widths, work, and what became of each of its nodes.
 
     ``options`` are those of :func:`hwgen.prepare.prepare`. Raises HwgenError with all that is not
     supported.
     """
-    graph = import_model(open_model(model, limits, external_data), limits, **options).graph
+    imported = import_model(open_model(model, limits, external_data), limits, **options)
+    graph = imported.graph
     bits = {node.name: (w, a) for node, w, a in widths(graph)}
     fastest = schedule(graph, folding="parallel")
     smallest = schedule(graph, folding="serial")
@@ -85,7 +86,7 @@ def inspect(model: str | Path, *, limits: Limits = DEFAULT,
         "name": graph.name,
         "inputs": [_port(graph, port) for port in graph.inputs],
         "outputs": [_port(graph, port) for port in graph.outputs],
-        "macs": graph.macs(),
+        "macs": graph.macs(), "places": dict(imported.places),
         "layers": [
             {
                 "name": node.name, "op": type(node.op).__name__, "origin": list(node.origin),

@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -15,6 +16,7 @@ import hwgen
 from hwgen.core.codes import BUG, CODES, INTERRUPTED, OK, TOOL
 from hwgen.core.errors import HwgenError, did_you_mean, fail, printable
 from hwgen.core.limits import Limits, flag, meaning
+from hwgen.report.evidence import summary
 from hwgen.terminal import Terminal
 
 
@@ -84,6 +86,7 @@ def _inspect(options: argparse.Namespace, terminal: Terminal) -> None:
 
     terminal.progress("reading the model")
     found = api.inspect(options.model, **_prepared(options))
+    layers = {x["name"] for x in found["layers"]}
     rows = [
         (x["name"], x["op"], x["input"], x["output"], str(x["wbits"] or ""), str(x["abits"] or ""),
          str(x["macs"] or ""))
@@ -93,10 +96,17 @@ def _inspect(options: argparse.Namespace, terminal: Terminal) -> None:
         f"  {side} {printable(p['name'])}: {p['shape']} {p['dtype']}, on the host: {p['host']}"
         for side in ("input", "output") for p in found[f"{side}s"]
     ]  # fmt: skip
+    kinds = Counter(place if place not in layers else "in hardware"
+                    for place in found["places"].values())  # fmt: skip
     terminal.result(
         found,
         "\n".join([
-            f"{printable(found['name'])}: {found['macs']} multiply-accumulates per frame, all in hardware",
+            f"{printable(found['name'])}: {found['macs']} multiply-accumulates per frame, all in "
+            "hardware",
+            f"  of its {len(found['places'])} nodes: "
+            + "; ".join(f"{count} {place}" for place, count in kinds.most_common()),
+            *[f"  {place}: {', '.join(printable(n) for n, p in found['places'].items() if p == place)}"
+              for place in kinds if place.startswith("host")],
             *ports,
             f"  serial folding {found['interval']['serial']} cycles/frame, about "
             f"{found['lut']['serial']} LUT; parallel {found['interval']['parallel']} cycles/frame, "
@@ -112,7 +122,7 @@ def _build(options: argparse.Namespace, terminal: Terminal) -> None:
     chosen = {
         name: getattr(options, name)
         for name in ("target", "folding", "interval", "fps", "clock_mhz",
-                     "frames", "seed")
+                     "frames", "seed", "compare")
     }  # fmt: skip
     frames_file = Path(options.frames_file) if options.frames_file else None
     built = api.build(options.model, options.out, frames_file=frames_file,
@@ -124,11 +134,13 @@ def _build(options: argparse.Namespace, terminal: Terminal) -> None:
         for s in m["stages"]
     ]  # fmt: skip
     note = "is up to date" if built.reused else "written"
+    evidence = built.comparison
     terminal.result(
         {"build": str(built.folder), "reused": built.reused, "interval": m["interval"],
-         "stages": m["stages"]},
+         "stages": m["stages"], "source": evidence},
         f"{built.folder} {note}: {m['interval']} cycles per frame, "
         f"{m['clock_mhz'] * 1e6 / m['interval']:.0f} frames/s at {m['clock_mhz']:g} MHz\n"
+        f"  source model: {summary(evidence)}\n"
         f"  next: hwgen sim {built.folder}",
         (("stage", "op", "output", "bits", "PE", "SIMD", "cycles", "LUT (est.)"), rows),
     )  # fmt: skip
@@ -288,6 +300,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--frames", type=int, default=100, help="frames of stimulus to store (100)")
     sub.add_argument("--frames-file", help=".npy or .npz with model inputs to simulate")
     sub.add_argument("--seed", type=int, default=0, help="seed of the random frames (0)")
+    sub.add_argument("--compare", type=int, default=8, metavar="N",
+                     help="frames on which to compare with the source model, 0 for none (8)")  # fmt: skip
 
     sub = command("run", _run, "run frames through the reference, the Verilog or the source model")
     sub.add_argument("target", metavar="MODEL|DIR")

@@ -24,6 +24,7 @@ class BuildConfig:
     ``calib`` : such a file of typical inputs, by which a float model is quantized to ``wbits`` and
     ``abits``.   ``input_format`` : fixed-point format of real inputs, such as ``Q3.12``.
 
+    ``compare`` : frames on which the integers are compared with the source model's, 0 for none.
     ``external_data`` : the only folder whose files may hold tensors of the model, or None.
     ``limits`` : what the model may cost.
 
@@ -44,6 +45,7 @@ class BuildConfig:
     seed: int = 0
     calib: Path | None = None
     input_format: str | None = None
+    compare: int = 8
     external_data: Path | None = None
     limits: Limits = DEFAULT
 
@@ -64,6 +66,7 @@ class BuildConfig:
         need(self.fps is None or 0 < self.fps <= fastest, "--fps",
              f"greater than 0 and at most {fastest:g}, one frame per cycle", self.fps)  # fmt: skip
         need(1 <= self.frames <= 100_000, "--frames", "1 to 100000", self.frames)
+        need(0 <= self.compare <= 100_000, "--compare", "0 to 100000", self.compare)
         need(self.seed >= 0, "--seed", "0 or more", self.seed)
         need(self.folding in FOLDINGS or self.folding.endswith(".json"), "--folding",
              f"{', '.join(FOLDINGS)} or a .json file", self.folding)  # fmt: skip
@@ -90,4 +93,5 @@ class BuildConfig:
             "wbits": self.wbits, "abits": self.abits, "target": self.target,
             "folding": self.folding if self.folding in FOLDINGS else "file", "cycles": self.cycles,
             "clock_mhz": self.clock_mhz, "frames": self.frames, "seed": self.seed, "input_format": self.input_format,
+            "compare": self.compare,
         }  # fmt: skip

@@ -11,10 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from hwgen.core.errors import HwgenError
 from hwgen.core.limits import DEFAULT, Limits
-from hwgen.frontends import Source, lift, run_source, sandbox, source_of_bytes
+from hwgen.frames import load_frames
+from hwgen.frontends import Source, run_source, sandbox, source_of_bytes
+from hwgen.frontends.compare import affordable, compare, example_frames
 from hwgen.frontends.external import embed
 from hwgen.frontends.file import ModelFile, read_file
+from hwgen.frontends.importer import trace
 from hwgen.ir import Graph
 from hwgen.ir.serialize import load, save
 from hwgen.passes import run_passes
@@ -42,10 +46,14 @@ def open_model(path: str | Path, limits: Limits = DEFAULT,
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """The integer graph of a model after all passes, and the model as it was lifted."""
+    """The integer graph of a model after all passes, and the model as it was lifted.
+
+    ``places`` says of each node of the model where its work is done.
+    """
 
     graph: Graph
     model: ModelFile
+    places: Mapping[str, str]
 
 
 def import_model(model: ModelFile, limits: Limits = DEFAULT, **options: Any) -> Imported:
@@ -56,10 +64,10 @@ def import_model(model: ModelFile, limits: Limits = DEFAULT, **options: Any) -> 
     """
     given = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if v is not None}
     with _folder(model) as folder:
-        sandbox.run(_import, folder, model.name, model.path, given, limits=limits,
-                    where=model.path)  # fmt: skip
+        places = sandbox.run(_import, folder, model.name, model.path, given, limits=limits,
+                             where=model.path)  # fmt: skip
         data = (folder / _MODEL).read_bytes()
-        return Imported(load(folder / "graph"), ModelFile(model.name, model.path, data))
+        return Imported(load(folder / "graph"), ModelFile(model.name, model.path, data), places)
 
 
 def run_model(
@@ -71,6 +79,22 @@ def run_model(
         names = sandbox.run(_run, folder, model.name, model.path, list(inputs), limits=limits,
                             where=model.path)  # fmt: skip
         return dict(zip(names, _arrays(folder / "outputs.npz"), strict=True))
+
+
+def compare_model(
+    model: ModelFile, frames: int, file: Path | None = None, limits: Limits = DEFAULT
+) -> dict[str, Any]:
+    """The integer graph of a model beside its own runtime; see :mod:`hwgen.frontends.compare`.
+
+    On at most ``frames`` frames of ``file``, or random ones. Where there is no comparison, because
+    there is no runtime or it takes too long, ``why`` says so, alone.
+    """
+    try:
+        with _folder(model) as folder:
+            return sandbox.run(_compare, folder, model.name, model.path, frames,
+                               str(file) if file else None, limits=limits, where=model.path)  # fmt: skip
+    except HwgenError as error:
+        return {"why": "; ".join(problem.why for problem in error.problems)}
 
 
 @contextmanager
@@ -94,14 +118,30 @@ def _embed(folder: Path, limits: Limits, name: str, data_folder: str) -> None:
     (folder / _MODEL).write_bytes(data)
 
 
-def _import(folder: Path, limits: Limits, name: str, path: str, options: dict[str, Any]) -> None:
+def _import(
+    folder: Path, limits: Limits, name: str, path: str, options: dict[str, Any]
+) -> dict[str, str]:
     source = _source(folder, limits, name, path)
     if options.get("calib"):
         options["calib"] = Path(options["calib"])
     prepared = prepare(source, **options)
-    save(run_passes(lift(prepared)), folder / "graph", compressed=False)
+    lifting = trace(prepared)
+    save(run_passes(lifting.graph), folder / "graph", compressed=False)
     if prepared is not source:
         (folder / _MODEL).write_bytes(prepared.model.SerializeToString(deterministic=True))
+    return lifting.places
+
+
+def _compare(
+    folder: Path, limits: Limits, name: str, path: str, count: int, file: str | None
+) -> dict[str, Any]:
+    source = _source(folder, limits, name, path)
+    lifting = trace(source)
+    count, ports = affordable(lifting.graph, count), lifting.graph.inputs
+    frames = example_frames(lifting.graph, count)
+    if file is not None and len(ports) == 1:
+        frames = {ports[0].name: load_frames(Path(file), ports[0])[:count]}
+    return compare(source, lifting, run_passes(lifting.graph), frames).plain()
 
 
 def _run(folder: Path, limits: Limits, name: str, path: str, inputs: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import NodeProto
@@ -15,6 +15,7 @@ import hwgen.frontends.merges
 import hwgen.frontends.pools
 import hwgen.frontends.qdq
 import hwgen.frontends.qonnx
+import hwgen.frontends.qoperator
 import hwgen.frontends.standard
 import hwgen.frontends.tails  # noqa: F401  (handlers register themselves on import)
 from hwgen.core.errors import Diagnostics, HwgenError, fail
@@ -23,9 +24,10 @@ from hwgen.frontends.call import HANDLERS, PATIENT, Call
 from hwgen.frontends.folding import FOLD, OF_SHAPE, size_of
 from hwgen.frontends.lifted import Constant, Feed, Lifted, Tensor
 from hwgen.frontends.lifter import Lifter
-from hwgen.frontends.qdq import codes_of_type
 from hwgen.frontends.read import STANDARD, Source, output_shape
 from hwgen.frontends.tensors import MICROSOFT, QONNX, attributes, label
+from hwgen.frontends.types import codes_of_type
+from hwgen.ir.chain import Chain
 from hwgen.ir.graph import Graph, GraphBuilder, Node, Port
 from hwgen.ir.verify import verify
 from hwgen.ops import Conv, DepthwiseConv, MatMul
@@ -34,10 +36,46 @@ HELP = {
     "FloatQuant": "use an integer quantizer",
 }
 DOMAINS = (*STANDARD, *QONNX, MICROSOFT)
+REAL = {"Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold", "QuantizeLinear"}
 HELP_OTHERS = "replace it by operators that are supported, or end the model before it"
 
 
+@dataclass(frozen=True, eq=False)
+class Quantizer:
+    """A tensor of the source whose values are codes ``y`` of the graph.
+
+    They come from ``steps`` on the real numbers ``x``, which are tensor ``real`` of the source
+    (None where it has none) and lie on an edge of ``width`` channels.
+    """
+
+    tensor: str
+    real: str | None
+    where: str
+    x: Lifted
+    steps: Chain
+    y: Lifted
+    width: int
+
+
+@dataclass(frozen=True, eq=False)
+class Lifting:
+    """An integer graph, and what became of the source.
+
+    ``quantizers``: which of its edges are which quantized tensors. ``places``: for every node of
+    the source, by label, where its work is done now.
+    """
+
+    graph: Graph
+    quantizers: tuple[Quantizer, ...]
+    places: dict[str, str]
+
+
 def lift(source: Source) -> Graph:
+    """The integer graph of a quantized model; see :func:`trace`."""
+    return trace(source).graph
+
+
+def trace(source: Source) -> Lifting:
     """The integer graph of a quantized model, one frame at a time.
 
     Everything that cannot be lifted is collected into one HwgenError: HW201 unknown operator,
@@ -51,6 +89,8 @@ def lift(source: Source) -> Graph:
     }
     for name in source.inputs:
         tensors[name] = _input(source, name)
+    quantizers: list[Quantizer] = []
+    places: dict[str, str] = {}
     needed = {name for node in source.nodes for name in node.input} | set(source.outputs)
     for node in source.nodes:
         results: Iterable[Tensor | None] = ()
@@ -61,13 +101,15 @@ def lift(source: Source) -> Graph:
             problems.collect(error)
             if any(problem.code == "HW106" for problem in error.problems):
                 break  # more would only cost more
+        quantizers += _quantizers(lifter, source, node, results)
+        places[label(node)] = _place(results)
         padded = [*results, *[None] * len(node.output)]
         tensors.update(zip(node.output, padded, strict=False))
     for name in source.outputs:
         if name not in tensors:
             continue
         try:
-            _output(lifter, source, name, tensors[name])
+            places |= dict.fromkeys(_output(lifter, source, name, tensors[name]), "host, output")
         except HwgenError as error:
             problems.collect(error)
     problems.raise_if_any()
@@ -76,7 +118,34 @@ def lift(source: Source) -> Graph:
         fail("HW206", where=source.name, why="no layer stands between its inputs and its outputs",
              help="give a model with a MatMul, Gemm or Conv of quantized weights")  # fmt: skip
     verify(graph)
-    return graph
+    for node in graph.nodes:
+        places |= dict.fromkeys(node.origin, node.name)
+    settled = tuple(replace(q, y=lifter.settled(q.y)) for q in quantizers)
+    return Lifting(graph, settled, places)
+
+
+def _place(results: Iterable[Tensor | None]) -> str:
+    """Where a node is that is in no operator of the graph."""
+    made = [x for x in results if x is not None]
+    if made and all(isinstance(x, Constant) for x in made):
+        return "constant"
+    if any(isinstance(x, Lifted) and isinstance(x.edge, Feed) for x in made):
+        return "host, input"
+    return "folded into what follows"
+
+
+def _quantizers(
+    lifter: Lifter, source: Source, node: NodeProto, results: Iterable[Tensor | None]
+) -> list[Quantizer]:
+    """The outputs of a node that are the codes of a quantizer in it."""
+    found = []
+    for name, y in zip(node.output, results, strict=False):
+        for rounding in lifter.roundings:
+            if isinstance(y, Lifted) and y.edge is rounding.y.edge and y.index is rounding.y.index:
+                real = node.input[0] if node.op_type in REAL else None
+                found.append(Quantizer(name, real, source.where(node), rounding.x, rounding.steps,
+                                       y, lifter.edge_shape(rounding.x)[-1]))  # fmt: skip
+    return found
 
 
 def widths(graph: Graph) -> list[tuple[Node, int, int]]:
@@ -111,6 +180,7 @@ def _lift_node(
         lifter.settled(x) if isinstance(x, Lifted) else x
         for x in (tensors[name] if name else None for name in node.input)
     )
+    lifter.roundings.clear()
     lifter.call = call = Call(
         node.op_type, label(node), source.where(node), inputs, attributes(node), source.opset,
         tuple(name in needed for name in node.output),
@@ -134,8 +204,7 @@ def _lift_node(
         raise _unknown(call, node)
     try:
         result = handler(lifter, call)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError,
-            ArithmeticError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
         why = f"its inputs or attributes do not fit it: {type(error).__name__}: {error}"
         raise call.error(why, code="HW103") from error
     return result if isinstance(result, tuple) else (result,)
@@ -168,9 +237,10 @@ def _fold(lifter: Lifter, call: Call, function: Callable[[Call], np.ndarray]) ->
     return Constant(result)
 
 
-def _output(lifter: Lifter, source: Source, name: str, x: Tensor | None) -> None:
+def _output(lifter: Lifter, source: Source, name: str, x: Tensor | None) -> tuple[str, ...]:
+    """Make an output of the graph; the source nodes that the host does behind it."""
     if x is None:
-        return
+        return ()
     lifter.call = call = Call("output", name, f"{source.name}: output `{name}`", (), {}, 0)
     if isinstance(x, Lifted):
         x = lifter.settled(x)
@@ -182,3 +252,4 @@ def _output(lifter: Lifter, source: Source, name: str, x: Tensor | None) -> None
     assert isinstance(x.edge, str)
     shape = output_shape(x.shape)
     lifter.builder.output(Port(name, x.edge, shape, x.index.reshape(shape), x.chain, x.dtype))
+    return x.origin

@@ -211,8 +211,10 @@ class Layout:
 
     def part(self, x: Lifted, index: np.ndarray) -> Lifted:
         """``x`` on an edge that holds the elements of ``index`` alone: a part of ``x``'s."""
-        x = self.placed(x)
-        shape = self.edge_shape(x)
+        before, x = x.index, self.placed(x)
+        where = np.empty(before.size, np.int64)
+        where[before.ravel()] = x.index.ravel()
+        index, shape = where[index], self.edge_shape(x)
         if index.size == math.prod(shape):
             return replace(x, index=index)
         places = np.unravel_index(index.ravel(), shape)

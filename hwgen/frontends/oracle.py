@@ -16,15 +16,27 @@ from onnx import NodeProto, helper, numpy_helper
 
 from hwgen.core.errors import fail
 from hwgen.frontends.custom import CUSTOM
+from hwgen.frontends.nibbles import widened
 from hwgen.frontends.read import STANDARD, Source
-from hwgen.frontends.tensors import attributes
+from hwgen.frontends.tensors import MICROSOFT, attributes
 
 CHUNK = 1 << 24  # elements of the largest tensor in one batch
-ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "Relu", "Clip", "Sigmoid", "Tanh", "Neg",
-               "Identity", "Dropout", "Cast", "HardSigmoid", "Quant", "IntQuant", "BipolarQuant",
-               "Trunc"}  # fmt: skip
-PER_FRAME = {"Conv", "MaxPool", "GlobalMaxPool", "BatchNormalization", "AveragePool",
-             "GlobalAveragePool", "MultiThreshold", "DepthToSpace"}  # fmt: skip
+RUNTIME = (*STANDARD, MICROSOFT)
+ELEMENTWISE = {
+    "Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Sum", "Relu", "LeakyRelu", "PRelu", "Clip",
+    "Sigmoid", "Tanh", "Neg", "Abs", "Sqrt", "Exp", "Log", "Erf", "Gelu", "Elu", "Celu", "Selu",
+    "HardSigmoid", "HardSwish", "Softplus", "Softsign", "Mish", "Swish", "Floor", "Ceil", "Round",
+    "Sign", "Reciprocal", "Identity", "Dropout", "Cast", "Quant", "IntQuant", "BipolarQuant",
+    "Trunc", "QLinearAdd", "QLinearMul", "QLinearSigmoid", "QLinearLeakyRelu",
+}  # fmt: skip
+PER_FRAME = {
+    "Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "MaxPool", "GlobalMaxPool",
+    "AveragePool", "GlobalAveragePool", "QLinearAveragePool", "QLinearGlobalAveragePool",
+    "BatchNormalization", "MultiThreshold", "DepthToSpace", "SpaceToDepth",
+}  # fmt: skip
+PRODUCTS = {"MatMul", "MatMulInteger", "QLinearMatMul"}
+ALONG = {"Softmax": -1, "QLinearSoftmax": -1, "ArgMax": 0, "TopK": -1, "Concat": 1,
+         "QLinearConcat": 1, "Split": 0, "Gather": 0, "QuantizeLinear": 1, "DequantizeLinear": 1}  # fmt: skip
 
 
 def run_source(
@@ -87,15 +99,19 @@ class _Segment:
         if self.session is None:
             self.session = self._build(source, known, constants)
         feeds = {name: known[name] for name in self.feeds}
-        results = self.session.run(list(self.outputs), feeds)
+        try:
+            results = self.session.run(list(self.outputs), feeds)
+        except Exception as error:  # onnxruntime has no common base class for its errors
+            fail("HW602", where=source.name, why=f"onnxruntime fails: {error}")
         known.update(zip(self.outputs, results, strict=True))
 
     def _build(self, source: Source, known: dict[str, np.ndarray], constants: set[str]) -> Any:
         made = {name for node in self.nodes for name in node.output}
         read = dict.fromkeys(n for node in self.nodes for n in node.input if n and n not in made)
         self.feeds = tuple(name for name in read if name not in constants)
+        nodes = [inner for node in self.nodes for inner in widened(node, known)]
         graph = helper.make_graph(
-            self.nodes, "segment",
+            nodes, "segment",
             [helper.make_tensor_value_info(
                 name, helper.np_dtype_to_tensor_dtype(known[name].dtype), None)
              for name in self.feeds],
@@ -155,7 +171,7 @@ class _Plan:
             else:
                 plan.nodes.append(node)
         for node in plan.nodes:
-            if node.domain not in STANDARD:
+            if node.domain not in RUNTIME:
                 plan.steps.append(node)
             elif plan.steps and isinstance(plan.steps[-1], _Segment):
                 plan.steps[-1].nodes.append(node)
@@ -198,7 +214,7 @@ class _Plan:
 def _run_node(
     source: Source, node: NodeProto, known: dict[str, np.ndarray], constants: set[str]
 ) -> None:
-    if node.domain in STANDARD:
+    if node.domain in RUNTIME:
         # an unused optional output, like a dropout mask, need not exist
         segment = _Segment([node], tuple(name for name in node.output if name))
         segment.run(source, known, constants)
@@ -235,17 +251,18 @@ def _keeps_frames(plan: _Plan, node: NodeProto, shapes: Mapping[str, tuple[int, 
     rank, attrs, op = len(y), attributes(node), node.op_type
     if y[:1] != (1,) or any(shapes[name][:1] != (1,) for name in dynamic):
         return False
-    axis = attrs.get("axis", -1 if op == "TopK" or plan.source.opset >= 13 else 1)
     if op in ELEMENTWISE:
         static = [np.shape(plan.constants[n]) for n in node.input if n in plan.constants]
         small = all(len(s) < rank or s[0] == 1 for s in static)
         return small and all(len(shapes[name]) == rank for name in dynamic)
     if op in PER_FRAME or op == "Reshape":
         return True
-    if op == "MatMul":
+    if op in PRODUCTS:
         return dynamic == [node.input[0]] and rank >= 2
-    if op == "Gemm":
-        bias = plan.constants[node.input[2]].shape if len(node.input) > 2 else ()
+    if op in ("Gemm", "QGemm"):
+        at = 2 if op == "Gemm" else 6
+        biased = len(node.input) > at and node.input[at]
+        bias = plan.constants[node.input[at]].shape if biased else ()
         return not attrs.get("transA") and dynamic == [node.input[0]] and bias[:-1] in ((), (1,))
     if op == "Flatten":
         return attrs.get("axis", 1) == 1
@@ -255,7 +272,23 @@ def _keeps_frames(plan: _Plan, node: NodeProto, shapes: Mapping[str, tuple[int, 
         given = plan.constants[node.input[1]] if len(node.input) > 1 else attrs.get("axes", (0,))
         larger = max(rank, len(shapes[dynamic[0]]))
         return all(int(a) % larger for a in np.ravel(given))
-    if op in ("Softmax", "ArgMax", "TopK"):
-        axis = attrs.get("axis", 0) if op == "ArgMax" else axis
+    if op in ("Slice", "Pad", "ReduceMean", "ReduceSum"):
+        return _leaves_first_axis(plan, node, len(shapes[dynamic[0]]))
+    if op in ALONG:
+        flat = op == "Softmax" and plan.source.opset < 13  # and then it flattens from axis 1 on
+        axis = attrs.get("axis", 1 if flat else ALONG[op])
         return axis % len(shapes[dynamic[0]]) != 0
     return False
+
+
+def _leaves_first_axis(plan: _Plan, node: NodeProto, rank: int) -> bool:
+    """Whether a Slice, Pad or reduction does nothing to the batch."""
+    attrs, op = attributes(node), node.op_type
+    at = {"Slice": 3, "Pad": 3}.get(op, 1)
+    axes = attrs.get("axes")
+    if len(node.input) > at and node.input[at]:
+        axes = plan.constants[node.input[at]]
+    if op == "Pad" and axes is None:
+        pads = plan.constants[node.input[1]] if len(node.input) > 1 else attrs.get("pads", (1,))
+        return not pads[0] and not pads[rank]
+    return axes is not None and all(int(axis) % rank for axis in np.ravel(axes))

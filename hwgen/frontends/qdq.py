@@ -5,7 +5,6 @@ Unlike a QONNX quantizer, they add the zero point after rounding.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,20 +15,8 @@ from hwgen.frontends.call import Call, handles
 from hwgen.frontends.lifted import Constant, Lifted, Tensor
 from hwgen.frontends.lifter import Lifter
 from hwgen.frontends.tensors import check_scale
+from hwgen.frontends.types import codes_of_type, stored
 from hwgen.ir.chain import Chain
-
-EXACT = 1 << 24  # float32 holds every integer up to here
-
-
-def codes_of_type(name: str) -> IntRange | None:
-    """The range of an integer type by NumPy's name of it: ``int4``, ``uint16``; None for others."""
-    found = re.fullmatch(r"(u?)int(\d+)", name)
-    return IntRange.of_bits(int(found[2]), signed=not found[1]) if found else None
-
-
-def stored(dtype: str) -> str:
-    """The NumPy type in which arrays of an integer type are kept: at least a byte wide."""
-    return re.sub(r"int[24]$", "int8", dtype)
 
 
 @handles("QuantizeLinear", patient=True)

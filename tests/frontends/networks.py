@@ -217,11 +217,11 @@ def random_network(rng: np.random.Generator, *, exact: bool = True) -> Network:
         x, spread = net.after(x, shape, spread)
         pooled = kind != "mlp" and min(s for s in shape[2:] if s) >= 3 and net.maybe()
         if pooled and net.maybe():
-            x, shape = _pool(net, x, shape)
+            x, shape = pool(net, x, shape)
             pooled = False
         x, spread = net.activation(x, shape, spread)
         if pooled:
-            x, shape = _pool(net, x, shape)
+            x, shape = pool(net, x, shape)
     return _finish(net, x, shape, spread, given, batch)
 
 
@@ -291,7 +291,7 @@ def _conv(
     return net.node("Conv", x, w, *bias, **attrs), (1, outputs, *sizes), spread
 
 
-def _pool(net: Net, x: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+def pool(net: Net, x: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
     rank = len(shape) - 2
     if net.maybe(0.15):
         return net.node("GlobalMaxPool", x), (1, shape[1], *[1] * rank)

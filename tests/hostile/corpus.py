@@ -141,7 +141,14 @@ def main(folder: Path) -> None:
 def hazards() -> list[Hazard]:
     """All of them."""
     from tests.hostile import (  # noqa: F401
-        bombs, containers, dialects, growth, names, numbers, operators, tensors,
+        bombs,
+        containers,
+        dialects,
+        growth,
+        names,
+        numbers,
+        operators,
+        tensors,
     )  # fmt: skip
 
     return list(HAZARDS.values())

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import hwgen.build
+import hwgen.flow
 from hwgen.cli import main
 from hwgen.core.codes import BUG, CODES, INTERRUPTED, TOOL
 from tests.system.conftest import MODEL, Command, Refusal, in_a_process, tree
@@ -163,7 +163,7 @@ def test_interruption_leaves_nothing(
 
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("hwgen.build.write_vectors", interrupted)
+        patch.setattr("hwgen.flow.write_vectors", interrupted)
         outcome = hwgen("build", MODEL, "-o", "deep/b")
         assert (outcome.code, outcome.out) == (INTERRUPTED, "")
         assert outcome.err.endswith("interrupted\n")

@@ -26,11 +26,12 @@ from hwgen.frames import load_frames
 from hwgen.frontends import widths
 from hwgen.frontends.file import ModelFile
 from hwgen.hw.axi_stream import AxiStreamTop
-from hwgen.intake import import_model, open_model
+from hwgen.intake import Imported, compare_model, import_model, open_model
 from hwgen.ir import Graph
 from hwgen.ir.print import text
 from hwgen.ir.serialize import load, save
-from hwgen.report.markdown import report
+from hwgen.report.evidence import tables
+from hwgen.report.markdown import host_table, report
 from hwgen.schedule import Design, schedule
 from hwgen.synth.handoff import write_handoff
 from hwgen.verify.vectors import write_vectors
@@ -53,6 +54,11 @@ class Build:
     @property
     def graph(self) -> Graph:
         return load(self.folder / "graph")
+
+    @property
+    def comparison(self) -> dict[str, Any]:
+        """How its integers compare with the source model's; see :mod:`hwgen.report.evidence`."""
+        return json.loads((self.folder / "reports" / "source.json").read_text("utf-8"))
 
     @property
     def model(self) -> Path:
@@ -105,6 +111,12 @@ def build(config: BuildConfig, progress: Progress = silent) -> Build:
     check_widths(graph, config)
     frames = _frames(graph, config)
 
+    progress("comparing with the source model")
+    evidence = {"why": "--compare 0"}
+    if config.compare:
+        evidence = compare_model(imported.model, config.compare, config.calib or config.frames_file,
+                                 config.limits)  # fmt: skip
+
     progress("scheduling")
     design = schedule(
         graph, interval=config.cycles, folding=config.folding, clock_mhz=config.clock_mhz
@@ -118,7 +130,7 @@ def build(config: BuildConfig, progress: Progress = silent) -> Build:
         progress("writing handoff and report")
         write_handoff(folder, manifest)
         save(graph, folder / "graph")
-        _write_texts(folder, design, imported.model)
+        _write_texts(folder, design, imported, evidence)
     return Build(config.out, read_manifest(config.out), design)
 
 
@@ -164,8 +176,8 @@ def _write_hardware(folder: Path, design: Design, key: str) -> dict[str, Any]:
 
     def ports(side: str, ends: Any, streams: Any) -> tuple[PortInfo, ...]:
         return tuple(
-            PortInfo.at(end.name, stream.prefix(side, len(streams) > 1), end.value,
-                        graph.type(end.value), stream.lanes)
+            PortInfo.at(end, stream.prefix(side, len(streams) > 1), graph.type(end.value),
+                        stream.lanes)
             for end, stream in zip(ends, streams, strict=True)
         )  # fmt: skip
 
@@ -187,14 +199,18 @@ def _write_hardware(folder: Path, design: Design, key: str) -> dict[str, Any]:
     return content
 
 
-def _write_texts(folder: Path, design: Design, model: ModelFile) -> None:
+def _write_texts(
+    folder: Path, design: Design, imported: Imported, evidence: Mapping[str, Any]
+) -> None:
     """What a person reads, and what the next command needs."""
     (folder / "model").mkdir()
-    (folder / "model" / "model.onnx").write_bytes(model.data)
+    (folder / "model" / "model.onnx").write_bytes(imported.model.data)
     (folder / "folding.json").write_text(folding_text(design), "utf-8")
     (folder / "reports").mkdir()
     (folder / "reports" / "graph.txt").write_text(text(design.graph) + "\n", "utf-8")
-    (folder / "reports" / "index.md").write_text(report(design), "utf-8")
+    (folder / "reports" / "source.json").write_text(json.dumps(evidence, indent=1) + "\n", "utf-8")
+    text_of = [report(design), host_table(design.graph), tables(evidence)]
+    (folder / "reports" / "index.md").write_text("\n".join(text_of), "utf-8")
 
 
 def folding_text(design: Design) -> str:
