@@ -96,13 +96,18 @@ def trace(source: Source) -> Lifting:
         results: Iterable[Tensor | None] = ()
         try:
             results = _lift_node(lifter, source, node, tensors, needed)
+            _account(lifter, results)
         except HwgenError as error:
             problems.collect(error)
+            if any(problem.code == "HW106" for problem in error.problems):
+                break  # more would only cost more
         quantizers += _quantizers(lifter, source, node, results)
         places[label(node)] = _place(results)
         padded = [*results, *[None] * len(node.output)]
         tensors.update(zip(node.output, padded, strict=False))
     for name in source.outputs:
+        if name not in tensors:
+            continue
         try:
             places |= dict.fromkeys(_output(lifter, source, name, tensors[name]), "host, output")
         except HwgenError as error:
@@ -213,6 +218,15 @@ def _lift_node(
         why = f"its inputs or attributes do not fit it: {type(error).__name__}: {error}"
         raise call.error(why, code="HW103") from error
     return result if isinstance(result, tuple) else (result,)
+
+
+def _account(lifter: Lifter, results: Iterable[Tensor | None]) -> None:
+    """Bound what the tensors that a node made take to keep and to evaluate. Raises HW106."""
+    known = {id(x.index) for x in lifter.call.inputs if isinstance(x, Lifted)}
+    for x in results:
+        if isinstance(x, Lifted):
+            lifter.arrange(x.index.size if id(x.index) not in known else 0)
+            lifter.limits.check("steps", x.chain.size, where=lifter.call.where)
 
 
 def _unknown(call: Call, node: NodeProto) -> HwgenError:

@@ -23,9 +23,12 @@ def accumulator_range(weight: np.ndarray, x: IntRange) -> IntRange:
     Zero is included: an accumulator starts there, and every partial sum, in any order, lies
     between the sum of the negative and the sum of the positive terms.
     """
-    positive, negative = np.maximum(weight, 0), np.minimum(weight, 0)
-    hi = (positive * x.hi + negative * x.lo).sum(axis=0)
-    lo = (positive * x.lo + negative * x.hi).sum(axis=0)
+    positive, negative = (side(weight, 0).sum(axis=0) for side in (np.maximum, np.minimum))
+    largest = max(int(positive.max(initial=0)), -int(negative.min(initial=0)))
+    if largest.bit_length() + x.width > 61:  # int64 would wrap, Python's integers do not
+        positive, negative = positive.astype(object), negative.astype(object)
+    hi = positive * x.hi + negative * x.lo
+    lo = positive * x.lo + negative * x.hi
     return IntRange(min(int(lo.min()), 0), max(int(hi.max()), 0))
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from hwgen.core.errors import HwgenError, Problem
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 300  # seconds after which the fork for one file is killed
+PATIENCE = 120  # seconds after which the fork for one file is killed
 
 
 @dataclass(frozen=True)
