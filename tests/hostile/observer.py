@@ -93,7 +93,7 @@ def _answer(asked: dict[str, Any]) -> Outcome:
         text = pipe.read()
     _, status, usage = os.wait4(pid, 0)
     code, problems, fault = json.loads(text or f'[70, [], "ended with status {status}"]')
-    found = tuple(Problem(*entry[:4], tuple(entry[4])) for entry in problems)
+    found = tuple(Problem(w, x, y, z, tuple(notes)) for w, x, y, z, notes in problems)
     return Outcome(code, found, fault, time.monotonic() - start, usage.ru_utime + usage.ru_stime,
                    usage.ru_maxrss >> 10)  # fmt: skip
 
