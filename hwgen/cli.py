@@ -161,18 +161,26 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> None:
 
     from hwgen import api
     from hwgen.core.output import check_writable, write_atomically
-    from hwgen.frames import read_array
+    from hwgen.frames import read_arrays
 
-    frames = read_array(Path(options.input))
+    frames = read_arrays(Path(options.input))
     check_writable(Path(options.output))
     terminal.progress(f"running {options.input} ({options.engine})")
     result = api.run(options.target, frames, engine=options.engine, raw=options.raw,
                      **_prepared(options))  # fmt: skip
-    write_atomically(Path(options.output), lambda file: np.save(file, result))
-    shape = "x".join(map(str, result.shape))
+    if isinstance(result, np.ndarray):
+        write_atomically(Path(options.output), lambda file: np.save(file, result))
+        shape = "x".join(map(str, result.shape))
+        terminal.result(
+            {"output": options.output, "shape": list(result.shape), "dtype": str(result.dtype)},
+            f"{options.output}: {shape} {result.dtype}",
+        )
+        return
+    write_atomically(Path(options.output), lambda file: np.savez(file, **result))  # type: ignore[arg-type]
     terminal.result(
-        {"output": options.output, "shape": list(result.shape), "dtype": str(result.dtype)},
-        f"{options.output}: {shape} {result.dtype}",
+        {"output": options.output, "arrays": {k: list(y.shape) for k, y in result.items()}},
+        f"{options.output}: an .npz of "
+        + ", ".join(f"{printable(k)} {'x'.join(map(str, y.shape))}" for k, y in result.items()),
     )
 
 
@@ -305,8 +313,14 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("run", _run, "run frames through the reference, the Verilog or the source model")
     sub.add_argument("target", metavar="MODEL|DIR")
-    sub.add_argument("--input", required=True, help=".npy of frames (N, ...)")
-    sub.add_argument("--output", required=True, help=".npy to write")
+    sub.add_argument(
+        "--input",
+        required=True,
+        help=".npy of frames (N, ...); .npz of one array per input where there are several",
+    )
+    sub.add_argument(
+        "--output", required=True, help=".npy to write; an .npz where the model has several outputs"
+    )
     sub.add_argument("--engine", default="reference", help="reference, rtl or onnx")
     sub.add_argument("--raw", action="store_true", help="write the hardware's integers")
     _add_model_options(sub)

@@ -22,7 +22,7 @@ from hwgen.emit.core import DataflowCore
 from hwgen.emit.manifest import EdgeInfo, Manifest, PortInfo, StageInfo, read_manifest
 from hwgen.emit.templates import sim_files
 from hwgen.emit.verilog import emit
-from hwgen.frames import load_frames
+from hwgen.frames import load_inputs
 from hwgen.frontends import widths
 from hwgen.frontends.file import ModelFile
 from hwgen.hw.axi_stream import AxiStreamTop
@@ -226,13 +226,11 @@ def _frames(graph: Graph, config: BuildConfig) -> dict[str, np.ndarray] | None:
     """The user's frames as integers, or None for random ones."""
     if config.frames_file is None:
         return None
-    if len(graph.inputs) > 1:
-        fail("HW112", where=str(config.frames_file),
-             why=f"the model has {len(graph.inputs)} inputs, a file holds frames of one",
-             help="leave --frames-file out: random frames are made for each input")  # fmt: skip
-    (port,) = graph.inputs  # type: ignore
-    frames = load_frames(config.frames_file, port)[: config.frames]
-    return {port.value: port.to_edge(frames, graph.type(port.value))}
+    frames = load_inputs(config.frames_file, graph.inputs)
+    return {
+        port.value: port.to_edge(frames[port.name][: config.frames], graph.type(port.value))
+        for port in graph.inputs
+    }
 
 
 def _key(model: ModelFile, config: BuildConfig) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from hwgen.core.errors import HwgenError
 from hwgen.core.limits import DEFAULT, Limits
-from hwgen.frames import load_frames
+from hwgen.frames import load_inputs
 from hwgen.frontends import Source, run_source, sandbox, source_of_bytes
 from hwgen.frontends.compare import affordable, compare, example_frames
 from hwgen.frontends.external import embed
@@ -139,8 +139,8 @@ def _compare(
     lifting = trace(source)
     count, ports = affordable(lifting.graph, count), lifting.graph.inputs
     frames = example_frames(lifting.graph, count)
-    if file is not None and len(ports) == 1:
-        frames = {ports[0].name: load_frames(Path(file), ports[0])[:count]}
+    if file is not None:
+        frames = {name: x[:count] for name, x in load_inputs(Path(file), ports).items()}
     return compare(source, lifting, run_passes(lifting.graph), frames).plain()
 
 

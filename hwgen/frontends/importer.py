@@ -90,9 +90,9 @@ def trace(source: Source) -> Lifting:
     for name in source.inputs:
         tensors[name] = _input(source, name)
     quantizers: list[Quantizer] = []
-    places: dict[str, str] = {}
-    needed = {name for node in source.nodes for name in node.input} | set(source.outputs)
-    for node in source.nodes:
+    places = {label(node): "needed by no output" for node in source.nodes}
+    nodes, needed = _live(source)
+    for node in nodes:
         results: Iterable[Tensor | None] = ()
         try:
             results = _lift_node(lifter, source, node, tensors, needed)
@@ -169,6 +169,16 @@ def _input(source: Source, name: str) -> Lifted:
     shape, dtype = source.shapes[name], source.dtypes[name]
     feed = Feed(name, shape, dtype, range=codes_of_type(dtype))
     return Lifted(feed, np.arange(feed.size).reshape(shape), dtype=dtype)
+
+
+def _live(source: Source) -> tuple[list[NodeProto], set[str]]:
+    """The nodes that an output depends on, in order, and the tensors that they or it read."""
+    nodes, needed = [], set(source.outputs)
+    for node in reversed(source.nodes):
+        if needed.intersection(node.output):
+            nodes.append(node)
+            needed.update(node.input)
+    return nodes[::-1], needed
 
 
 def _lift_node(

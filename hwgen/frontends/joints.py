@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hwgen.frontends.geometry import image
 from hwgen.frontends.lifted import Joint, Lifted, affine_of, is_uniform
 from hwgen.frontends.sums import every_pair, integer_ratios, multipliers, staircase_of
 from hwgen.frontends.thresholds import Function, is_identity
@@ -36,12 +37,14 @@ def aligned(lifter: Lifter, a: Lifted, b: Lifted) -> tuple[Lifted, Lifted]:
     if size not in (a.index.size, b.index.size):
         raise lifter.call.error(f"both its inputs {a.shape} and {b.shape} are spread",
                                 "spread one of them at most")  # fmt: skip
-    a, b = lifter.placed(lifter.settled(a)), lifter.settled(b)
-    b = lifter.placed(lifter.settled(b))
+    a, b = lifter.imaged(lifter.placed(lifter.settled(a))), lifter.settled(b)
+    b = lifter.imaged(lifter.placed(lifter.settled(b)))
     if a.index.size < size:
         b, a = aligned(lifter, b, a)
         return a, b
     a = replace(a, index=a.index.reshape(shape))
+    if b.index.size < size and len(shape) in (3, 4) and lifter.channel_axis(a) is None:
+        a, _ = lifter.fit(a, image(lifter.call, a))
     inverse = np.argsort(a.index, axis=None)
     want = np.broadcast_to(b.index, shape).ravel()[inverse].reshape(lifter.edge_shape(a))
     b = _spread(lifter, b, want) if b.index.size < size else _same(lifter, b, want)
@@ -49,10 +52,7 @@ def aligned(lifter: Lifter, a: Lifted, b: Lifted) -> tuple[Lifted, Lifted]:
 
 
 def _same(lifter: Lifter, x: Lifted, want: np.ndarray) -> Lifted:
-    x, permutation = lifter.fit(x, want)
-    if not np.array_equal(permutation, np.arange(len(permutation))):
-        raise lifter.call.error("its inputs have their channels in different orders")
-    return x
+    return lifter.ordered(*lifter.fit(x, want))
 
 
 def _spread(lifter: Lifter, x: Lifted, want: np.ndarray) -> Lifted:
@@ -183,6 +183,15 @@ def sum_of_codes(
     return lifter.emit(op, edge)
 
 
+def _existing(lifter: Lifter, edges: tuple[str, ...], factors: tuple[int, ...]) -> str | None:
+    """The edge of that very sum, where another reader has needed it: both then read one integer."""
+    for node in lifter.builder.nodes():
+        op = node.op
+        if isinstance(op, Add) and node.inputs == edges and op.multipliers == factors:
+            return None if op.offsets.any() else node.output
+    return None
+
+
 def solid_sum(lifter: Lifter, x: Lifted) -> Lifted:
     """The sum on an edge of its own, where the scales have a ratio of small integers: HW202."""
     joint = x.edge
@@ -197,8 +206,10 @@ def solid_sum(lifter: Lifter, x: Lifted) -> Lifted:
             SCALES + ", and quantize the sum",
         )
     factors, unit = found
-    edge = lifter.emit(Add(tuple(factors)), *(edge for edge, _ in joint.terms),
-                       origin=x.origin, name=joint.call.name)  # fmt: skip
+    edges = tuple(edge for edge, _ in joint.terms)
+    edge = _existing(lifter, edges, tuple(factors)) or lifter.emit(
+        Add(tuple(factors)), *edges, origin=x.origin, name=joint.call.name
+    )
     add = sum(part[1] for part in parts if part)
     chain = Chain().then("affine", mul=unit, add=add)
     return replace(x, edge=edge, chain=Chain((*chain.steps, *x.chain.steps)))

@@ -17,7 +17,7 @@ from hwgen.frontends.lifted import Feed, Joint, Lifted, per_pixel, rechannel, sh
 from hwgen.ir.graph import GraphBuilder, Port
 from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
-from hwgen.ops import DepthToSpace, Reshape, Slice, SpaceToDepth, Transpose
+from hwgen.ops import DepthToSpace, MatMul, Reshape, Slice, SpaceToDepth, Transpose
 
 WIDEST = 62  # bits of an integer: sums and differences of two of them still fit the reference's
 
@@ -209,9 +209,49 @@ class Layout:
             return self.fit(x, want.reshape(shape))
         return self.fit(x, want[None])
 
+    def channel_axis(self, x: Lifted) -> int | None:
+        """The axis of the tensor along which the channels of its edge run; None where none does."""
+        if isinstance(x.edge, Feed):
+            return 1
+        channel = x.index % self.edge_shape(x)[-1]
+        for axis in range(1, len(x.shape)):
+            row = channel[
+                tuple(slice(None) if i == axis else slice(1) for i in range(x.index.ndim))
+            ]
+            if (channel == row).all() and len(np.unique(row)) == row.size:
+                return axis
+        return None
+
+    def imaged(self, x: Lifted) -> Lifted:
+        """An image on a flat edge gets one of its shape, where a Reshape is enough for that."""
+        if len(x.shape) not in (3, 4) or x.shape[0] != 1 or len(self.edge_shape(x)) != 1:
+            return x
+        want = np.moveaxis(x.index[0], 0, -1)
+        rows = want.reshape(-1, want.shape[-1])
+        plain = np.arange(want.size).reshape(rows.shape)[:, :1]
+        fits = isinstance(x.edge, str) and x.index.size == self.edge_shape(x)[0]
+        whole = np.sort(rows - plain, axis=1) == np.arange(rows.shape[1])
+        if not fits or not whole.all() or (rows - plain != rows[:1]).any():
+            return x
+        return self._reshaped(x, want.shape if want.ndim == 3 else (1, *want.shape))
+
+    def ordered(self, x: Lifted, permutation: np.ndarray) -> Lifted:
+        """``x``, whose channel ``c`` is wanted at ``c`` and stands at ``permutation[c]``, in order.
+
+        A product with a permutation matrix moves them.
+        """
+        count = len(permutation)
+        if np.array_equal(permutation, np.arange(count)):
+            return x
+        assert isinstance(x.edge, str)
+        weight = np.zeros((count, count), np.int64)
+        weight[permutation, np.arange(count)] = 1
+        every = np.arange(math.prod(self.edge_shape(x))).reshape(self.edge_shape(x))
+        return self.rearranged(x, self.emit(MatMul(weight), x.edge), every[..., permutation])
+
     def part(self, x: Lifted, index: np.ndarray) -> Lifted:
         """``x`` on an edge that holds the elements of ``index`` alone: a part of ``x``'s."""
-        before, x = x.index, self.placed(x)
+        before, x = x.index, self.imaged(self.placed(x))
         where = np.empty(before.size, np.int64)
         where[before.ravel()] = x.index.ravel()
         index, shape = where[index], self.edge_shape(x)

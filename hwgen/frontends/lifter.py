@@ -18,6 +18,7 @@ from hwgen.frontends.thresholds import (
     codes_of,
     discharge,
     is_identity,
+    runs_of,
     sample,
     tabulated,
 )
@@ -88,7 +89,7 @@ class Lifter(Layout):
         """An edge with ``function`` of each integer of ``x``'s edge: a Threshold, or nothing.
 
         ``uniform``: all channels alike. Two in a row become one. What neither only rises nor only
-        falls over a small range becomes a Lookup.
+        falls becomes a Lookup, behind a Threshold where the range is large.
         """
         assert isinstance(x.edge, str)
         producer = self.builder.node_of(x.edge)
@@ -105,8 +106,9 @@ class Lifter(Layout):
         except TooFineError as error:
             raise self.call.error(str(error), "quantize to 8 bits or fewer") from None
         except NotMonotoneError as error:
-            if range_.size <= LOOKUP:
-                return self._looked_up(x, function, width)
+            edge = self._looked_up(x, function, width)
+            if edge is not None:
+                return edge
             raise self.call.error(
                 f"{error}: no threshold table stands for the functions up to here", RISING, "HW204"
             ) from None
@@ -115,12 +117,20 @@ class Lifter(Layout):
             return self.emit(op, source, origin=origin, name=producer.name)
         return self.emit(op, source, origin=x.origin)
 
-    def _looked_up(self, x: Lifted, function: Function, width: int) -> str:
+    def _looked_up(self, x: Lifted, function: Function, width: int) -> str | None:
+        """A Lookup: of the integers, or of which run of equal values they are in."""
         assert isinstance(x.edge, str)
-        range_ = self.builder.type(x.edge).range
-        table = tabulated(function, range_, width).T
+        edge, range_ = x.edge, self.builder.type(x.edge).range
+        if range_.size <= LOOKUP:
+            table = tabulated(function, range_, width).T
+        else:
+            found = runs_of(function, range_, width, LOOKUP)
+            if found is None:
+                return None
+            table, range_ = found[1], IntRange(0, found[0].steps)
+            edge = self.emit(found[0], edge, origin=x.origin)
         table = table[:1] if (table == table[:1]).all() else table
-        return self.emit(Lookup(table, range_.lo), x.edge, origin=x.origin)
+        return self.emit(Lookup(table, range_.lo), edge, origin=x.origin)
 
     def solid(self, x: Lifted) -> Lifted:
         """``x`` on an edge of integers, where it is a sum that has met no quantizer."""

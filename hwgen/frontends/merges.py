@@ -12,8 +12,10 @@ from hwgen.frontends.call import Call, handles
 from hwgen.frontends.convolutions import ZERO
 from hwgen.frontends.folding import slices_of
 from hwgen.frontends.geometry import image, tensor_of_image
-from hwgen.frontends.lifted import Lifted, Tensor, affine_of
+from hwgen.frontends.joints import RANK
+from hwgen.frontends.lifted import Joint, Lifted, Tensor, affine_of
 from hwgen.frontends.lifter import Lifter
+from hwgen.frontends.sums import integer_ratios
 from hwgen.ir.chain import Chain, Step
 from hwgen.ops import Concat, Pad, Upsample
 
@@ -37,6 +39,8 @@ def concatenated(lifter: Lifter, call: Call, tensors: list[Lifted], axis: int) -
         raise call.error("its inputs are of different types", code="HW103")
     lead = tuple(size for size in np.moveaxis(tensors[0].index, axis, -1).shape[:-1] if size > 1)
     pixels = lead if len(lead) == 2 else (1, math.prod(lead)) if lead else ()
+    beside = [axis % rank] != [*{lifter.channel_axis(x) for x in tensors}]
+    tensors = _comparable(lifter, tensors, beside)
     parts, places, start = [], [], 0
     for x in map(lifter.settled, tensors):
         want = np.moveaxis(x.index, axis, -1).reshape(*pixels, -1)
@@ -49,7 +53,31 @@ def concatenated(lifter: Lifter, call: Call, tensors: list[Lifted], axis: int) -
                        origin=[name for x in parts for name in x.origin])  # fmt: skip
     order = np.moveaxis(np.empty(_joined_shape(tensors, axis), bool), axis, -1).shape
     index = np.arange(math.prod(pixels))[:, None] * start + np.concatenate(places)
-    return Lifted(edge, np.moveaxis(index.reshape(order), -1, axis), chain, tensors[0].dtype)
+    y = Lifted(edge, np.moveaxis(index.reshape(order), -1, axis), chain, tensors[0].dtype)
+    if rank in (3, 4) and tensors[0].shape[0] == 1 and beside:
+        y, _ = lifter.fit(y, image(call, y))
+    return y
+
+
+def _comparable(lifter: Lifter, tensors: list[Lifted], beside: bool) -> list[Lifted]:
+    """The tensors on codes of which 0 stands for zero, where that stands for different numbers.
+
+    Where they go ``beside`` one another, pixels by pixels, they get one scale as well.
+    """
+    affine = [None if isinstance(x.edge, Joint) else affine_of(x.chain) for x in tensors]
+    if None in affine or any(lifter.edge_range(x) is None for x in tensors):
+        return tensors
+    scales = [m for m, _ in affine if m.all()]  # type: ignore[misc]
+    if len(scales) < len(affine):
+        return tensors
+    zeros = np.concatenate([np.unique(a / m) for m, a in affine])  # type: ignore[misc]
+    one = beside and all(m.size == 1 for m in scales) and integer_ratios(scales, RANK)
+    factors = one[0] if one else [1] * len(tensors)
+    differ = len({*factors}) > 1 or len({*zeros.tolist()}) > 1
+    if not differ or len(zeros) > len(tensors) or (zeros != np.rint(zeros)).any():
+        return tensors
+    tensors = [lifter.zeroed(x) for x in tensors]
+    return [lifter.recode(x, k, 0) if k != 1 else x for x, k in zip(tensors, factors, strict=True)]
 
 
 def _joined_shape(tensors: list[Lifted], axis: int) -> tuple[int, ...]:
@@ -204,9 +232,8 @@ def _padded(
         raise lifter.call.error(f"it pads a tensor {x.shape} or its batch")
     x, code = lifter.coded(lifter.grid(x), value, ZERO)
     x, permutation = lifter.fit(x, image(lifter.call, x))
-    plain = np.array_equal(permutation, np.arange(len(permutation)))
-    if not plain and (before[1] or after[1]):
-        raise lifter.call.error("its channels stand in another order than the layer before makes")
+    if before[1] or after[1]:
+        x, permutation = lifter.ordered(x, permutation), np.arange(len(permutation))
     op = Pad((before[2], before[3], after[2], after[3]), code, (before[1], after[1]))
     assert isinstance(x.edge, str)
     edge = lifter.emit(op, x.edge, origin=x.origin)
@@ -214,9 +241,9 @@ def _padded(
     if before[1] or after[1]:
         chain = _with_channels(chain, before[1], after[1])
     index = tensor_of_image(lifter.builder.type(edge).shape, 4)
-    if plain:
-        return replace(x, edge=edge, index=index, chain=chain)
-    return replace(x, edge=edge, index=index[:, :1] + permutation.reshape(1, -1, 1, 1), chain=chain)
+    if not (before[1] or after[1]):
+        index = index[:, :1] + permutation.reshape(1, -1, 1, 1)
+    return replace(x, edge=edge, index=index, chain=chain)
 
 
 def _with_channels(chain: Chain, before: int, after: int) -> Chain:

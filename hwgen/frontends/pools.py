@@ -105,10 +105,26 @@ def reduce(lifter: Lifter, call: Call) -> Tensor:
     shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
     count = math.prod(x.shape[axis] for axis in axes)
     mean = 1 / count if call.op == "ReduceMean" else 1.0
-    y = _reduced(lifter, call, x, axes, kept, mean).layout(lambda index: index.reshape(shape))
+    y = _over_pixels(lifter, x, axes, mean)
+    if y is None:
+        y = _reduced(lifter, call, x, axes, kept, mean).layout(lambda index: index.reshape(shape))
     if call.attrs.get("keepdims", 1):
         return y
     return y.layout(lambda index: index.reshape([shape[axis] for axis in kept]))
+
+
+def _over_pixels(lifter: Lifter, x: Lifted, axes: tuple[int, ...], mean: float) -> Lifted | None:
+    """``mean`` times the sums over rows or columns of an image; None where it is none."""
+    rank, channels = len(x.shape), lifter.channel_axis(x)
+    if rank not in (3, 4) or x.shape[0] != 1 or {0, channels} & set(axes) or channels is None:
+        return None
+    order = [0, channels, *(axis for axis in range(1, rank) if axis != channels)]
+    kernel = [x.shape[axis] if axis in axes else 1 for axis in order[2:]]
+    size = (kernel[0], kernel[1]) if rank == 4 else (1, kernel[0])
+    images = x.layout(lambda index: index.transpose(order))
+    once = np.ones((1, 1, 1)) * mean
+    y = summed(lifter, images, Window(size, size), once * math.prod(size), once)
+    return y.layout(lambda index: index.transpose(np.argsort(order)))
 
 
 def _reduced(

@@ -257,9 +257,12 @@ def qlinear_average(lifter: Lifter, call: Call) -> Tensor:
     x = _reals(call, 0)
     if not isinstance(x, Lifted):
         raise call.error("its input does not depend on the model's input")
-    mean = averaged if (windows := call.op == "QLinearAveragePool") else globally_averaged
+    kernel, windows = call.attrs.get("kernel_shape"), call.op == "QLinearAveragePool"
+    # a window over the whole image is computed as the global one, which rounds otherwise at ties
+    whole = kernel == x.shape[2:] and not any(call.attrs.get("pads") or ())
     (scale,) = _scales(call, 3)
-    return _rounded(lifter, call, mean(lifter, call, x), scale, 4, before=windows)
+    y = (averaged if windows else globally_averaged)(lifter, call, x)
+    return _rounded(lifter, call, y, scale, 4, before=windows and not whole)
 
 
 FUNCTIONS: dict[str, Callable[[Call, Lifted], Lifted]] = {

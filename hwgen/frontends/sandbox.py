@@ -152,6 +152,7 @@ def _serve(work: Work, folder: Path, limits: Limits, args: tuple[Any, ...]) -> N
     result: dict[str, Any]
     try:
         _confine(limits)
+        os.environ["TMPDIR"] = str(folder)  # where onnxruntime leaves a file of its own
         result = {"answer": work(folder, limits, *args)}
     except HwgenError as error:
         result = {"problems": [problem.as_dict() for problem in error.problems]}

@@ -93,6 +93,17 @@ def transpose(_: Lifter, call: Call) -> Tensor:
     return x.layout(lambda a: a.transpose(axes))
 
 
+@handles("SpaceToDepth", patient=True)
+def space_to_depth(_: Lifter, call: Call) -> Tensor:
+    x, block = _data(call), call.attrs.get("blocksize", 0)
+    if len(x.shape) != 4 or block < 1 or x.shape[2] % block or x.shape[3] % block:
+        raise call.error(f"blocks of {block} do not divide {x.shape}", code="HW103")
+    n, c, h, w = x.shape
+    split = (n, c, h // block, block, w // block, block)
+    shape = (n, c * block**2, h // block, w // block)
+    return x.layout(lambda a: a.reshape(split).transpose(0, 3, 5, 1, 2, 4).reshape(shape))
+
+
 @handles("DepthToSpace", patient=True)
 def depth_to_space(_: Lifter, call: Call) -> Tensor:
     x, block = _data(call), call.attrs.get("blocksize", 0)

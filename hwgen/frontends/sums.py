@@ -19,12 +19,18 @@ from hwgen.core.intrange import IntRange
 from hwgen.frontends.thresholds import collapse
 from hwgen.ops import Threshold
 
+WORK = 1 << 29  # comparisons of rows, level by level
+
 
 def multipliers(codes: np.ndarray) -> tuple[int, int] | None:
     """``(M1, M2)`` for ``codes`` int64 ``(N1, N2, C)``; None where no pair of integers will do.
 
-    ``codes[i, j, c]`` is that of channel c for the i-th and j-th integer of the two ranges.
+    ``codes[i, j, c]`` is that of channel c for the i-th and j-th integer of the two ranges. None as
+    well where finding out takes more than ``WORK`` comparisons.
     """
+    rows, _, channels = codes.shape
+    if rows**2 * channels * int(np.ptp(codes)) > WORK:
+        return None
     lo, hi, falls = Fraction(0), None, set()
     for c in range(codes.shape[2]):
         turned = _rising(codes[:, :, c])

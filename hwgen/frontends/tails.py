@@ -84,11 +84,9 @@ def top_k(lifter: Lifter, call: Call) -> tuple[Tensor | None, ...]:
             raise call.error("its values are used", "use its indices only, or the logits")
     if x.chain.steps and x.chain.steps[-1].kind == "softmax":
         x = replace(x, chain=Chain(x.chain.steps[:-1]))  # rises, so the order stays
-    x, permutation = lifter.pixels(_ordered(lifter, call, x), axis)
-    if not np.array_equal(permutation, np.arange(len(permutation))):
-        raise call.error("its channels stand in another order than the layer before makes them")
-    if not 1 <= k <= len(permutation):
-        raise call.error(f"k is {k} of {len(permutation)} channels", code="HW103")
+    x = lifter.ordered(*lifter.pixels(_ordered(lifter, call, x), axis))
+    if not 1 <= k <= lifter.edge_shape(x)[-1]:
+        raise call.error(f"k is {k} of {lifter.edge_shape(x)[-1]} channels", code="HW103")
     assert isinstance(x.edge, str)
     edge = lifter.emit(TopK(k), x.edge, origin=x.origin)
     leading = np.moveaxis(x.index, axis, -1).shape[:-1]

@@ -18,6 +18,7 @@ LARGEST = 1 << 20  # entries of a table
 FINEST = 1 << 16  # entries of one of its rows
 ENUMERATE = 1 << 20  # integers times channels up to which every single one is evaluated
 SAMPLES = 1 << 12
+RUNS = 1 << 24  # integers times channels up to which a function that turns is evaluated
 _CHUNK = 1 << 17
 
 Function = Callable[[np.ndarray], np.ndarray]  # integers (..., C) to integers (..., C)
@@ -87,6 +88,39 @@ def discharge(
         values = function(np.broadcast_to(starts[:-1], (range_.size, channels)))
         return tabulate(np.broadcast_to(starts, (range_.size + 1, channels)), values)
     return _bisect(function, range_, channels)
+
+
+def runs_of(
+    function: Function, range_: IntRange, channels: int, largest: int
+) -> tuple[Threshold, np.ndarray] | None:
+    """Any function in two steps: which run of equal values, and the runs' values ``(C, runs)``.
+
+    None where a channel has more than ``largest`` runs. Every integer of the range is evaluated;
+    where those are more than ``RUNS``, None as well.
+    """
+    if range_.size * channels > RUNS:
+        return None
+    step = max(1, _CHUNK // channels)
+    starts: list[list[np.ndarray]] = [[] for _ in range(channels)]
+    values: list[list[np.ndarray]] = [[] for _ in range(channels)]
+    before: np.ndarray | None = None
+    for low in range(range_.lo, range_.hi + 1, step):
+        x = np.arange(low, min(low + step, range_.hi + 1))
+        y = function(np.broadcast_to(x[:, None], (len(x), channels)))
+        first = np.ones((1, channels), bool) if before is None else y[:1] != before
+        new = np.concatenate([first, y[1:] != y[:-1]])
+        for c in range(channels):
+            starts[c].append(x[new[:, c]])
+            values[c].append(y[new[:, c], c])
+        before = y[-1:]
+    rows, table = [np.concatenate(r)[1:] for r in starts], [np.concatenate(v) for v in values]
+    longest = max(map(len, table))
+    if longest > largest:
+        return None
+    never = range_.hi + 1
+    thresholds = [np.pad(r, (0, longest - 1 - len(r)), constant_values=never) for r in rows]
+    runs = np.stack([np.pad(v, (0, longest - len(v)), mode="edge") for v in table])
+    return collapse(np.stack(thresholds), 0, np.zeros(channels, bool)), runs
 
 
 def tabulate(starts: np.ndarray, values: np.ndarray) -> Threshold:

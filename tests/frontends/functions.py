@@ -12,7 +12,7 @@ from tests.frontends.writer import MICROSOFT, Act, Soft, Writer
 EXACT = ("Relu", "Clip", "LeakyRelu", "PRelu", "HardSigmoid", "Neg", "Abs", "scale", "shift",
          "BatchNormalization")  # fmt: skip
 SOFT = ("Sigmoid", "Tanh", "Elu", "Selu", "Celu", "Softplus", "Softsign", "HardSwish", "Erf",
-        "Mish", "Gelu", "gelu", "silu")  # fmt: skip
+        "Mish", "Gelu", "Gelu", "gelu", "silu")  # fmt: skip
 
 
 def function(w: Writer, a: Act) -> Act:

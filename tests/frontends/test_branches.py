@@ -29,7 +29,7 @@ from tests.frontends.compare import compared, drawn
 
 pytest.importorskip("onnxruntime", reason="the oracle needs onnxruntime")
 QUICK = range(150)
-REFUSED = 0.15  # share of networks that may be, each for a reason of its own
+REFUSED = 0.05  # share of networks that may be, each for a reason of its own
 
 
 @pytest.mark.parametrize("seed", QUICK)

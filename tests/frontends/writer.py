@@ -69,7 +69,7 @@ class Weight:
 
     @property
     def spread(self) -> float:
-        return float(np.std(self.codes - self.zero) * np.max(self.scale)) + 1e-3
+        return float(np.mean((self.codes - self.zero) ** 2.0) ** 0.5 * np.max(self.scale)) + 1e-2
 
 
 class Writer(Net):

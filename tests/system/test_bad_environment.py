@@ -137,7 +137,7 @@ def test_a_fault_of_ours_is_one_message(refused: Refusal, monkeypatch: pytest.Mo
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a stage\nbroke")
 
-    monkeypatch.setattr(hwgen.build, "emit", broken)
+    monkeypatch.setattr(hwgen.flow, "emit", broken)
     (problem,) = refused("HW900", "build", MODEL, "-o", "deep/b")
     assert problem["why"] == "RuntimeError: a stage\nbroke"
     assert CODES["HW900"].exit == BUG == 70
@@ -150,7 +150,7 @@ def test_a_full_disk_is_no_fault_of_ours(refused: Refusal, monkeypatch: pytest.M
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(hwgen.build, "write_vectors", full)
+    monkeypatch.setattr(hwgen.flow, "write_vectors", full)
     (problem,) = refused("HW111", "build", MODEL, "-o", "deep/b")
     assert problem["why"] == "No space left on device"
 
