@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -65,18 +65,18 @@ class Counts:
         ])  # fmt: skip
 
 
-def models() -> list[Path]:
-    """The shipped models, and those below HWGEN_DATA that are at most 1 MB."""
+def models(largest: int) -> list[Path]:
+    """The shipped models, and those below HWGEN_DATA, of at most so many bytes."""
     found = sorted(resource("models").glob("*.onnx"))
     if data := os.environ.get("HWGEN_DATA"):
         for folder in ("models", "models_small_qdq"):
             found += sorted(Path(data, folder).glob("*.onnx"))
-    return [path for path in found if path.stat().st_size <= 1 << 20]
+    return [path for path in found if path.stat().st_size <= largest]
 
 
-def mutants(seeds: range) -> Iterator[tuple[str, bytes]]:
+def mutants(seeds: range, largest: int) -> Iterator[tuple[str, bytes]]:
     """What was done, and the bytes."""
-    sources = models()
+    sources = models(largest)
     for seed in seeds:
         kind, data = mutant(sources, seed)
         yield f"{kind} #{seed}", data
@@ -115,6 +115,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0, help="seed of the first one")
+    parser.add_argument("--largest", type=int, default=1 << 20, help="bytes of a model (1 MiB)")
     parser.add_argument("--corpus", action="store_true", help="the hostile corpus instead")
     parser.add_argument("--counts", type=Path, help=".json of counts to go on from and to write")
     options = parser.parse_args()
@@ -125,14 +126,14 @@ def main() -> int:
         counts.slowest, counts.largest = tuple(counts.slowest), tuple(counts.largest)
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as given, tempfile.TemporaryDirectory() as folder:
-        subjects = mutants(range(options.first, options.first + options.count))
+        subjects = mutants(range(options.first, options.first + options.count), options.largest)
         with Observer() as observe:
             for kind, data in corpus(Path(given)) if options.corpus else subjects:
                 Path(folder, "net.onnx").write_bytes(data)
                 examine(observe, Path(folder), kind, counts, 1 if options.corpus else BUILD)
     counts.wall += time.monotonic() - start
     if options.counts:
-        options.counts.write_text(json.dumps(asdict(counts)), "utf-8")
+        options.counts.write_text(json.dumps(vars(counts)), "utf-8")
     print(counts)
     return any(int(key.split()[1]) not in ALLOWED for key in counts.exits)
 

@@ -152,3 +152,39 @@ def _of_type(kind: int) -> ModelProto:
 for _kind in (TensorProto.INT32, TensorProto.UINT16, TensorProto.INT4, TensorProto.BOOL):
     _name = TensorProto.DataType.Name(_kind).lower()
     add(f"input_{_name}", lambda kind=_kind: _of_type(kind), "HW202")
+
+
+# Operators on quantized tensors
+
+
+def _quantized(op: str, *more: Any, first: Any = None, **attributes: Any) -> ModelProto:
+    """uint8 x -> an operator with x or a constant first, then constants; 1-D, two parts at most."""
+    net = Net(np.random.default_rng(0), opset=13)
+    start = "x" if first is None else net.const(first, np.uint8)
+    domain = "com.microsoft" if op not in ("QLinearConv", "QLinearMatMul") else ""
+    names = [net.const(value, np.asarray(value).dtype) for value in more]
+    y = net.node(op, start, *names, domain=domain, **attributes)
+    kind = TensorProto.UINT8
+    return net.model({"x": (1, 4)}, [y], kind=kind, out_kind=kind)
+
+
+_Z, _S = np.uint8(0), F(0.5)
+_WEIGHT = np.ones((4, 3), np.int8)
+for _op in ("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "QLinearGlobalAveragePool"):
+    add(f"{_op.lower()}_of_a_constant", lambda op=_op: _quantized(
+        op, _S, _Z, _S, _Z, first=[[1, 2, 3, 4]]), *BAD, "HW203")  # fmt: skip
+for _at, _what in ((0, "input"), (3, "weight"), (5, "output")):
+    for _name, _value in (("nan", F(np.nan)), ("zero", F(0)), ("double", np.float64(0.5))):
+        add(f"qlinearmatmul_{_what}_scale_{_name}",
+            lambda at=_at, value=_value: _product(at, value), "HW104", *BAD)  # fmt: skip
+add("qlinearmatmul_scales_nan", lambda: _product(3, np.array([1, np.nan, 1], F)), "HW104", *BAD)
+add("qlinearmatmul_zero_float", lambda: _product(1, F(0.5)), *BAD)
+add("qlinearmatmul_zero_of_7", lambda: _product(4, np.zeros(7, np.int8)), *BAD)
+add("qlinearmatmul_of_nothing", lambda: _quantized("QLinearMatMul"), *BAD)
+
+
+def _product(at: int, value: Any) -> ModelProto:
+    """QLinearMatMul with another constant at one of its places."""
+    constants: list[Any] = [_S, _Z, _WEIGHT, _S, np.int8(0), _S, _Z]
+    constants[at] = value
+    return _quantized("QLinearMatMul", *constants)

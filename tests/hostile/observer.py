@@ -28,6 +28,7 @@ PATIENCE = 120  # seconds after which the fork for one file is killed
 class Outcome:
     """``exit`` as of the command line; ``fault`` is a traceback, empty where there is none.
 
+    ``busy``: seconds of processor time of all processes together, ``seconds`` those of the clock;
     ``mebibytes``: greatest resident memory of any one process that took part.
     """
 
@@ -35,6 +36,7 @@ class Outcome:
     problems: tuple[Problem, ...]
     fault: str
     seconds: float
+    busy: float
     mebibytes: int
 
     @property
@@ -91,8 +93,9 @@ def _answer(asked: dict[str, Any]) -> Outcome:
         text = pipe.read()
     _, status, usage = os.wait4(pid, 0)
     code, problems, fault = json.loads(text or f'[70, [], "ended with status {status}"]')
-    found = tuple(Problem(*entry[:4], tuple(entry[4])) for entry in problems)
-    return Outcome(code, found, fault, time.monotonic() - start, usage.ru_maxrss >> 10)
+    found = tuple(Problem(w, x, y, z, tuple(notes)) for w, x, y, z, notes in problems)
+    return Outcome(code, found, fault, time.monotonic() - start, usage.ru_utime + usage.ru_stime,
+                   usage.ru_maxrss >> 10)  # fmt: skip
 
 
 def _act(action: str, path: str, options: dict[str, Any]) -> tuple[int, list[Any], str]:

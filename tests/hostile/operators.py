@@ -123,6 +123,7 @@ for _axis in (-9, 9, 1 << 62):
     add(f"concat_{_axis}", lambda axis=_axis: _op("Concat", axis=axis), *BAD, "HW201", "HW206")
     add(f"softmax_{_axis}", lambda axis=_axis: _op("Softmax", axis=axis), *BAD)
     add(f"argmax_{_axis}", lambda axis=_axis: _op("ArgMax", axis=axis), *BAD)
+add("unsqueeze_given_twice", lambda: _op("Unsqueeze", [0, 0], axes=[0]), *BAD)
 for _block in (0, -2, 3, 1 << 40):
     add(f"depth_{_block}", lambda size=_block: _depth(size), *BAD)
 
