@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import textwrap
@@ -15,6 +16,7 @@ import hwgen
 from hwgen.core.codes import BUG, CODES, INTERRUPTED, OK, TOOL
 from hwgen.core.errors import HwgenError, did_you_mean, fail, printable
 from hwgen.core.limits import Limits, flag, meaning
+from hwgen.ptq_options import add_options, given
 from hwgen.terminal import Terminal
 
 
@@ -134,14 +136,36 @@ def _build(options: argparse.Namespace, terminal: Terminal) -> None:
     )  # fmt: skip
 
 
+def _quantize(options: argparse.Namespace, terminal: Terminal) -> None:
+    from hwgen.core.output import check_writable, write_atomically
+    from hwgen.quantization import command
+
+    chosen, out = _prepared(options), Path(options.out)
+    check_writable(out)
+    terminal.progress("reading the model")
+    model, report = command(
+        options.model, options.calib, wbits=options.wbits, abits=options.abits,
+        progress=terminal.progress, limits=chosen["limits"], external_data=chosen["external_data"],
+        **chosen["ptq"],
+    )  # fmt: skip
+    write_atomically(out, lambda file: file.write(model.data))
+    terminal.result(
+        json.loads(
+            json.dumps({"model": str(out), **report.as_dict()}), parse_constant=lambda _: None
+        ),  # JSON has no infinity
+        f"{report.summary()}\n{out} written\n  next: hwgen build {out}",
+        report.table(),
+    )
+
+
 def _prepared(options: argparse.Namespace) -> dict[str, Any]:
     """What is to be done to a model before it is lifted."""
     calib = Path(options.calib) if options.calib else None
     bounds = {f.name: getattr(options, f"max_{f.name}") for f in fields(Limits)}
     external = Path(options.external_data) if options.external_data else None
     return {"wbits": options.wbits, "abits": options.abits, "calib": calib,
-            "input_format": options.input_format, "external_data": external,
-            "limits": Limits(**bounds)}  # fmt: skip
+            "input_format": getattr(options, "input_format", None), "external_data": external,
+            "limits": Limits(**bounds), "ptq": given(options)}  # fmt: skip
 
 
 def _run(options: argparse.Namespace, terminal: Terminal) -> None:
@@ -220,10 +244,15 @@ def _explain(options: argparse.Namespace, terminal: Terminal) -> None:
 
 def _add_model_options(sub: argparse.ArgumentParser) -> None:
     """What a quantized model must have, or what a float one is to get."""
-    sub.add_argument("--wbits", type=int, help="weight bits that the model must have, 1 to 8")
-    sub.add_argument("--abits", type=int, help="activation bits that the model must have, 1 to 8")
-    sub.add_argument("--calib", help=".npy or .npz of typical inputs, to quantize a float model by")
-    sub.add_argument("--input-format", help="fixed-point format of real inputs, such as Q3.12")
+    must = sub.prog.endswith("quantize")  # the others take models that are quantized already
+    what = "" if must else " that the model must have"
+    sub.add_argument("--wbits", type=int, required=must, help=f"weight bits{what}, 1 to 8")
+    sub.add_argument("--abits", type=int, required=must, help=f"activation bits{what}, 1 to 8")
+    sub.add_argument("--calib", required=must, metavar="FILE",
+                     help=".npy or .npz of typical inputs, to quantize a float model by")  # fmt: skip
+    if not must:
+        sub.add_argument("--input-format", help="fixed-point format of real inputs, such as Q3.12")
+    add_options(sub)
     bounds = sub.add_argument_group("what a model file may cost (see docs/safety.md)")
     bounds.add_argument("--external-data", metavar="DIR",
                         help="only folder whose files may hold the model's tensors (none)")  # fmt: skip
@@ -288,6 +317,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--frames", type=int, default=100, help="frames of stimulus to store (100)")
     sub.add_argument("--frames-file", help=".npy or .npz with model inputs to simulate")
     sub.add_argument("--seed", type=int, default=0, help="seed of the random frames (0)")
+
+    sub = command("quantize", _quantize, "turn a float model into a quantized one")
+    sub.add_argument("model")
+    sub.add_argument("-o", "--out", required=True, help=".onnx to write")
+    _add_model_options(sub)
 
     sub = command("run", _run, "run frames through the reference, the Verilog or the source model")
     sub.add_argument("target", metavar="MODEL|DIR")
