@@ -213,5 +213,5 @@ def test_progress_and_limits_cross_the_sandbox(
     fine = hwgen("quantize", tmp_path / "cnn.onnx", *BITS, "--calib", tmp_path / "c.npy",
                  "-o", tmp_path / "q.onnx")  # fmt: skip
     steps = [line.partition("] ")[2] for line in fine.err.splitlines()]
-    assert steps[-1] == "comparing with the float model"
+    assert "comparing with the float model" in steps
     assert steps.count("quantized layer 2 of 2: fc") == 1
