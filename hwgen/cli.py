@@ -158,6 +158,26 @@ def _quantize(options: argparse.Namespace, terminal: Terminal) -> None:
     )
 
 
+def _train(options: argparse.Namespace, terminal: Terminal) -> None:
+    from hwgen.train import command
+
+    fields = ("method", "wbits", "abits", "edge_bits", "epochs", "rate", "batch")
+    changes = {f: value for f in fields if (value := getattr(options, f)) is not None}
+    found = command(
+        options.recipe, options.out, seed=options.seed, checkpoint=options.checkpoint,
+        frames=options.test_frames, threads=options.threads, device=options.device,
+        progress=terminal.progress, **changes,
+    )  # fmt: skip
+    frames = f" --frames-file {options.test_frames}" if options.test_frames else ""
+    terminal.result(
+        found,
+        f"{found['accuracy']:.2f}% of {found['test_frames']} test frames in PyTorch; "
+        f"{found['integer_accuracy']:.2f}% of {found['integer_frames']} by the integers\n"
+        f"{options.out} written after {found['seconds']:.0f} s on {found['device']}\n"
+        f"  next: hwgen build {options.out}{frames}",
+    )
+
+
 def _prepared(options: argparse.Namespace) -> dict[str, Any]:
     """What is to be done to a model before it is lifted."""
     calib = Path(options.calib) if options.calib else None
@@ -322,6 +342,22 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("model")
     sub.add_argument("-o", "--out", required=True, help=".onnx to write")
     _add_model_options(sub)
+
+    sub = command("train", _train, "train a small network with quantizers on (needs PyTorch)")
+    sub.add_argument("recipe", help="digits, digits-mlp, mnist14, mnist, fashion or cifar10")
+    sub.add_argument("-o", "--out", required=True, help=".onnx to write")
+    sub.add_argument("--method", help="quantizers, such as sat, lsq or pact (the recipe's)")
+    sub.add_argument("--wbits", type=int, help="bits of inner weights, 1 to 8")
+    sub.add_argument("--abits", type=int, help="bits of activations, 1 to 8")
+    sub.add_argument("--edge-bits", type=int, help="weight bits of the first and last layer (8)")
+    sub.add_argument("--epochs", type=int, help="passes over the data")
+    sub.add_argument("--rate", type=float, help="where the learning rate begins")
+    sub.add_argument("--batch", type=int, help="frames per step")
+    sub.add_argument("--seed", type=int, default=0, help="seed of weights and batches (0)")
+    sub.add_argument("--checkpoint", metavar="FILE", help="state to go on from, if it is there")
+    sub.add_argument("--test-frames", metavar="FILE", help=".npz to write test frames to")
+    sub.add_argument("--threads", type=int, default=1, help="threads of PyTorch (1)")
+    sub.add_argument("--device", help="cpu or cuda (cuda where there is one)")
 
     sub = command("run", _run, "run frames through the reference, the Verilog or the source model")
     sub.add_argument("target", metavar="MODEL|DIR")

@@ -17,7 +17,18 @@ from hwgen.core.codes import CODES
 from tests.system.conftest import MODEL, MODELS, SHIPPED, Command, Outcome, in_a_process
 from tests.system.small import save
 
-COMMANDS = ("demo", "doctor", "inspect", "build", "quantize", "run", "sim", "synth", "explain")
+COMMANDS = (
+    "demo",
+    "doctor",
+    "inspect",
+    "build",
+    "quantize",
+    "train",
+    "run",
+    "sim",
+    "synth",
+    "explain",
+)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
