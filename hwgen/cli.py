@@ -184,7 +184,8 @@ def _prepared(options: argparse.Namespace) -> dict[str, Any]:
     bounds = {f.name: getattr(options, f"max_{f.name}") for f in fields(Limits)}
     external = Path(options.external_data) if options.external_data else None
     return {"wbits": options.wbits, "abits": options.abits, "calib": calib,
-            "input_format": getattr(options, "input_format", None), "external_data": external,
+            "input_format": getattr(options, "input_format", None),
+            "output": getattr(options, "output_name", None), "external_data": external,
             "limits": Limits(**bounds), "ptq": given(options)}  # fmt: skip
 
 
@@ -272,6 +273,8 @@ def _add_model_options(sub: argparse.ArgumentParser) -> None:
                      help=".npy or .npz of typical inputs, to quantize a float model by")  # fmt: skip
     if not must:
         sub.add_argument("--input-format", help="fixed-point format of real inputs, such as Q3.12")
+        sub.add_argument("--output-name", metavar="NAME",
+                         help="the only output to take of several, with what leads to it")  # fmt: skip
     add_options(sub)
     bounds = sub.add_argument_group("what a model file may cost (see docs/safety.md)")
     bounds.add_argument("--external-data", metavar="DIR",

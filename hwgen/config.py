@@ -25,6 +25,7 @@ class BuildConfig:
     ``calib`` : such a file of typical inputs, by which a float model is quantized to ``wbits`` and
     ``abits``; ``ptq`` are further arguments of :func:`hwgen.quantize.post_training`.
     ``input_format`` : fixed-point format of real inputs, such as ``Q3.12``.
+    ``output`` : the only output to build, of several.
 
     ``external_data`` : the only folder whose files may hold tensors of the model, or None.
     ``limits`` : what the model may cost.
@@ -47,6 +48,7 @@ class BuildConfig:
     calib: Path | None = None
     ptq: Mapping[str, Any] = field(default_factory=dict)
     input_format: str | None = None
+    output: str | None = None
     external_data: Path | None = None
     limits: Limits = DEFAULT
 
@@ -92,6 +94,6 @@ class BuildConfig:
         return {
             "wbits": self.wbits, "abits": self.abits, "target": self.target,
             "folding": self.folding if self.folding in FOLDINGS else "file", "cycles": self.cycles,
-            "clock_mhz": self.clock_mhz, "frames": self.frames, "seed": self.seed, "input_format": self.input_format,
+            "clock_mhz": self.clock_mhz, "frames": self.frames, "seed": self.seed, "input_format": self.input_format, "output": self.output,
             "ptq": dict(self.ptq),
         }  # fmt: skip

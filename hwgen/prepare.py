@@ -12,6 +12,7 @@ from hwgen.core.errors import fail
 from hwgen.frames import load_calibration
 from hwgen.frontends import Source, quantize_input
 from hwgen.frontends.annotate import is_float
+from hwgen.frontends.select import select_output
 from hwgen.quantize import quantized
 from hwgen.quantize.statistics import Progress, silent
 
@@ -40,15 +41,18 @@ class FixedPoint:
 
 def prepare(source: Source, *, wbits: int | None = None, abits: int | None = None,
             calib: Path | None = None, input_format: str | None = None,
-            ptq: Mapping[str, Any] | None = None, progress: Progress = silent) -> Source:  # fmt: skip
+            output: str | None = None, ptq: Mapping[str, Any] | None = None, progress: Progress = silent) -> Source:  # fmt: skip
     """``source`` ready to be lifted.
 
+    ``output`` leaves out all that does not lead to this output of several.
     A float model is quantized to ``wbits`` and ``abits`` (8 where only one is given) by what its
     inputs in ``calib`` show; ``ptq`` are further arguments of
     :func:`hwgen.quantize.post_training`. ``input_format`` puts a fixed-point quantizer on real inputs.
     Raises HW203 for a float model without widths, HW110 for one without calibration frames and for
     calibration frames without a float model.
     """
+    if output is not None:
+        source = select_output(source, output)
     if input_format is not None:
         form = FixedPoint.parse(input_format)
         for name in source.inputs:
