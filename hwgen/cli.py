@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import textwrap
@@ -16,6 +17,7 @@ import hwgen
 from hwgen.core.codes import BUG, CODES, INTERRUPTED, OK, TOOL
 from hwgen.core.errors import HwgenError, did_you_mean, fail, printable
 from hwgen.core.limits import Limits, flag, meaning
+from hwgen.ptq_options import add_options, given
 from hwgen.report.evidence import summary
 from hwgen.terminal import Terminal
 
@@ -146,14 +148,57 @@ def _build(options: argparse.Namespace, terminal: Terminal) -> None:
     )  # fmt: skip
 
 
+def _quantize(options: argparse.Namespace, terminal: Terminal) -> None:
+    from hwgen.core.output import check_writable, write_atomically
+    from hwgen.quantization import command
+
+    chosen, out = _prepared(options), Path(options.out)
+    check_writable(out)
+    terminal.progress("reading the model")
+    model, report = command(
+        options.model, options.calib, wbits=options.wbits, abits=options.abits,
+        progress=terminal.progress, limits=chosen["limits"], external_data=chosen["external_data"],
+        **chosen["ptq"],
+    )  # fmt: skip
+    write_atomically(out, lambda file: file.write(model.data))
+    terminal.result(
+        json.loads(
+            json.dumps({"model": str(out), **report.as_dict()}), parse_constant=lambda _: None
+        ),  # JSON has no infinity
+        f"{report.summary()}\n{out} written\n  next: hwgen build {out}",
+        report.table(),
+    )
+
+
+def _train(options: argparse.Namespace, terminal: Terminal) -> None:
+    from hwgen.train import command
+
+    fields = ("method", "wbits", "abits", "edge_bits", "epochs", "rate", "batch")
+    changes = {f: value for f in fields if (value := getattr(options, f)) is not None}
+    found = command(
+        options.recipe, options.out, seed=options.seed, checkpoint=options.checkpoint,
+        frames=options.test_frames, threads=options.threads, device=options.device,
+        progress=terminal.progress, **changes,
+    )  # fmt: skip
+    frames = f" --frames-file {options.test_frames}" if options.test_frames else ""
+    terminal.result(
+        found,
+        f"{found['accuracy']:.2f}% of {found['test_frames']} test frames in PyTorch; "
+        f"{found['integer_accuracy']:.2f}% of {found['integer_frames']} by the integers\n"
+        f"{options.out} written after {found['seconds']:.0f} s on {found['device']}\n"
+        f"  next: hwgen build {options.out}{frames}",
+    )
+
+
 def _prepared(options: argparse.Namespace) -> dict[str, Any]:
     """What is to be done to a model before it is lifted."""
     calib = Path(options.calib) if options.calib else None
     bounds = {f.name: getattr(options, f"max_{f.name}") for f in fields(Limits)}
     external = Path(options.external_data) if options.external_data else None
     return {"wbits": options.wbits, "abits": options.abits, "calib": calib,
-            "input_format": options.input_format, "external_data": external,
-            "limits": Limits(**bounds)}  # fmt: skip
+            "input_format": getattr(options, "input_format", None),
+            "output": getattr(options, "output_name", None), "external_data": external,
+            "limits": Limits(**bounds), "ptq": given(options)}  # fmt: skip
 
 
 def _run(options: argparse.Namespace, terminal: Terminal) -> None:
@@ -240,10 +285,17 @@ def _explain(options: argparse.Namespace, terminal: Terminal) -> None:
 
 def _add_model_options(sub: argparse.ArgumentParser) -> None:
     """What a quantized model must have, or what a float one is to get."""
-    sub.add_argument("--wbits", type=int, help="weight bits that the model must have, 1 to 8")
-    sub.add_argument("--abits", type=int, help="activation bits that the model must have, 1 to 8")
-    sub.add_argument("--calib", help=".npy or .npz of typical inputs, to quantize a float model by")
-    sub.add_argument("--input-format", help="fixed-point format of real inputs, such as Q3.12")
+    must = sub.prog.endswith("quantize")  # the others take models that are quantized already
+    what = "" if must else " that the model must have"
+    sub.add_argument("--wbits", type=int, required=must, help=f"weight bits{what}, 1 to 8")
+    sub.add_argument("--abits", type=int, required=must, help=f"activation bits{what}, 1 to 8")
+    sub.add_argument("--calib", required=must, metavar="FILE",
+                     help=".npy or .npz of typical inputs, to quantize a float model by")  # fmt: skip
+    if not must:
+        sub.add_argument("--input-format", help="fixed-point format of real inputs, such as Q3.12")
+        sub.add_argument("--output-name", metavar="NAME",
+                         help="the only output to take of several, with what leads to it")  # fmt: skip
+    add_options(sub)
     bounds = sub.add_argument_group("what a model file may cost (see docs/safety.md)")
     bounds.add_argument("--external-data", metavar="DIR",
                         help="only folder whose files may hold the model's tensors (none)")  # fmt: skip
@@ -310,6 +362,27 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0, help="seed of the random frames (0)")
     sub.add_argument("--compare", type=int, default=8, metavar="N",
                      help="frames on which to compare with the source model, 0 for none (8)")  # fmt: skip
+
+    sub = command("quantize", _quantize, "turn a float model into a quantized one")
+    sub.add_argument("model")
+    sub.add_argument("-o", "--out", required=True, help=".onnx to write")
+    _add_model_options(sub)
+
+    sub = command("train", _train, "train a small network with quantizers on (needs PyTorch)")
+    sub.add_argument("recipe", help="digits, digits-mlp, mnist14, mnist, fashion or cifar10")
+    sub.add_argument("-o", "--out", required=True, help=".onnx to write")
+    sub.add_argument("--method", help="quantizers, such as sat, lsq or pact (the recipe's)")
+    sub.add_argument("--wbits", type=int, help="bits of inner weights, 1 to 8")
+    sub.add_argument("--abits", type=int, help="bits of activations, 1 to 8")
+    sub.add_argument("--edge-bits", type=int, help="weight bits of the first and last layer (8)")
+    sub.add_argument("--epochs", type=int, help="passes over the data")
+    sub.add_argument("--rate", type=float, help="where the learning rate begins")
+    sub.add_argument("--batch", type=int, help="frames per step")
+    sub.add_argument("--seed", type=int, default=0, help="seed of weights and batches (0)")
+    sub.add_argument("--checkpoint", metavar="FILE", help="state to go on from, if it is there")
+    sub.add_argument("--test-frames", metavar="FILE", help=".npz to write test frames to")
+    sub.add_argument("--threads", type=int, default=1, help="threads of PyTorch (1)")
+    sub.add_argument("--device", help="cpu or cuda (cuda where there is one)")
 
     sub = command("run", _run, "run frames through the reference, the Verilog or the source model")
     sub.add_argument("target", metavar="MODEL|DIR")

@@ -105,10 +105,12 @@ def build(config: BuildConfig, progress: Progress = silent) -> Build:
         return found
 
     progress("lifting to integers")
-    imported = import_model(model, config.limits, wbits=config.wbits, abits=config.abits,
-                            calib=config.calib, input_format=config.input_format)  # fmt: skip
+    imported = import_model(model, config.limits, progress, wbits=config.wbits, abits=config.abits,
+                            calib=config.calib, ptq=dict(config.ptq) or None,
+                            input_format=config.input_format, output=config.output)  # fmt: skip
     graph = imported.graph
-    check_widths(graph, config)
+    if config.calib is None:  # else the options have just made the widths
+        check_widths(graph, config)
     frames = _frames(graph, config)
 
     progress("comparing with the source model")

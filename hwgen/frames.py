@@ -85,6 +85,33 @@ def read_arrays(path: Path) -> np.ndarray | dict[str, np.ndarray]:
     return {name: read_array(path, name) for name in names}
 
 
+def load_calibration(path: Path, inputs: Sequence[str]) -> dict[str, np.ndarray]:
+    """Frames by input name: an array for a model of one input, else arrays named as the inputs.
+
+    An ``.npz`` file for one input may name its array x, as the input, or anything if it is the only
+    one. Raises HW101 and HW112.
+    """
+    if len(inputs) == 1 and not (os.path.isfile(path) and zipfile.is_zipfile(path)):
+        return {inputs[0]: read_array(path)}
+    if not os.path.isfile(path):
+        fail("HW101", where=str(path), why="no such file", help="give an .npy or .npz of frames")
+    wanted = f"save them with numpy.savez as {', '.join(inputs)}"
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            found = {name: content[name] for name in content.files}
+    except (*_DAMAGED, TypeError, AttributeError) as error:
+        fail("HW112", where=str(path), why=f"not arrays of numbers: {_words(error)}", help=wanted)
+    if len(inputs) > 1:
+        return {name: found[name] for name in inputs if name in found}
+    names = [
+        name for name in ("x", inputs[0], *(found if len(found) == 1 else ())) if name in found
+    ]
+    if not names:
+        fail("HW112", where=str(path), why=f"no array of {', '.join(found) or 'none'} is the input",
+             help="save the frames with numpy.savez as array x")  # fmt: skip
+    return {inputs[0]: found[names[0]]}
+
+
 def fit_frames(array: np.ndarray, port: Port, where: str = "input") -> np.ndarray:
     """``array`` as frames of ``port``, in its element type. Raises HW112 where it does not fit."""
     shape = port.index.shape

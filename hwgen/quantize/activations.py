@@ -164,7 +164,7 @@ def quantizers(
                 scale = scales[id(reference)] * 2.0**power
             scales[id(cell)], grids[id(cell)] = scale, grid
         for cell in family:
-            grid, scale = grids[id(cell)], np.float32(scales[id(cell)])
+            grid, scale = grids[id(cell)], np.asarray(scales[id(cell)], np.float32)
             for name in cell.tensors:
                 made[name] = Quantizer(grid.bits, scale, grid.signed)
     return made

@@ -53,6 +53,11 @@ class Options:
             object.__setattr__(self, "equalize", "cross-layer" if self.equalize else "")
 
     @property
+    def equalizer(self) -> str:
+        """One of :data:`EQUALIZERS`, or nothing."""
+        return str(self.equalize or "")
+
+    @property
     def clip(self) -> str:
         return "mse" if self.method == "adaround" else self.method
 

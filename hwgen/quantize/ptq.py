@@ -26,7 +26,7 @@ from hwgen.quantize.bias_correction import folded, moments
 from hwgen.quantize.columns import sample_columns
 from hwgen.quantize.dead_channels import repair
 from hwgen.quantize.options import Options, check_options
-from hwgen.quantize.sqnr import LayerReport, Report, compare, sqnr
+from hwgen.quantize.sqnr import LayerReport, Report, compare, short, sqnr
 from hwgen.quantize.statistics import Distribution, Progress, checked, collect, silent
 
 
@@ -106,9 +106,9 @@ class Session:
         self.repaired: dict[str, int] = {}
         if options.dead_channels is not None:
             self.repaired = repair(net, options.dead_channels)
-        if options.equalize:
+        if options.equalizer:
             net.fold_batchnorm()
-            self._equalize(options.equalize)
+            self._equalize(options.equalizer)
         self.sum_bits = options.sum_bits
         self.operands = activations.separate(net)
         self.layers = net.layers()
@@ -216,7 +216,7 @@ class Session:
                 net.add_to_bias(layer, shifts[name])
             net.arrays[layer.weight] = layer.unrows(made.rows).astype(np.float32)
             codes[name], rows[name] = made, w
-            self.progress(f"quantized layer {len(codes)} of {len(self.layers)}: {name}")
+            self.progress(f"quantized layer {len(codes)} of {len(self.layers)}: {short(name)}")
         done = self._closed(net, codes, quantizers)
         return Quantized(self, done, options, quantizers, codes, rows, shifts)
 

@@ -26,7 +26,18 @@ from tests.system.conftest import (
 )
 from tests.system.small import save
 
-COMMANDS = ("demo", "doctor", "inspect", "build", "run", "sim", "synth", "explain")
+COMMANDS = (
+    "demo",
+    "doctor",
+    "inspect",
+    "build",
+    "quantize",
+    "train",
+    "run",
+    "sim",
+    "synth",
+    "explain",
+)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
