@@ -34,13 +34,12 @@ def main() -> None:
     else:
         from alkaid.codegen import RTLModel
         from alkaid.trace import FVArray, trace
-        from alkaid.types import minimal_kif
 
         x = FVArray.from_kif(*ranges).as_new()
         logic = trace(x, x @ weight)
         solved = time.process_time() - started
         RTLModel(logic, folder, "peer").write()
-        formats = [minimal_kif(q) for q in logic.out_qint]
+        formats = [q.kif for q in logic.out_qint]
     print(json.dumps({
         "top": "peer", "files": sorted(str(p.relative_to(folder)) for p in folder.rglob("*.v")),
         "solve_s": round(solved, 2), "adders": sum(op.opcode in (0, 1) for op in logic.ops),
