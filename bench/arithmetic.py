@@ -177,11 +177,15 @@ def from_bits(bits: np.ndarray, range_: IntRange) -> np.ndarray:
     return values - ((fields[:, :, -1] << range_.width) if range_.signed else 0)
 
 
+def map_script(mapping: str) -> list[str]:
+    """Commands that map the module ``top`` and write its netlist."""
+    return [*MAPPINGS[mapping], f"write_json {mapping}.json"]
+
+
 def map_circuit(text: str, mapping: str, folder: Path, *, timeout: float = 900) -> Netlist:
     """Synthesise RTLIL whose top module is ``top``."""
     (folder / "top.il").write_text(text)
-    script = ["read_rtlil top.il", *MAPPINGS[mapping], f"write_json {mapping}.json"]
-    run_yosys("\n".join(script), folder, timeout=timeout)
+    run_yosys("\n".join(["read_rtlil top.il", *map_script(mapping)]), folder, timeout=timeout)
     return Netlist.read(folder / f"{mapping}.json", "top")
 
 
@@ -274,7 +278,9 @@ def store(kind: str, rows: Iterable[dict]) -> None:
     data = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     data["tools"] = {tool: version(tool) for tool in ("pyosys", "amaranth", "numpy")}
     table = {(r["name"], r.get("simd", 0)): r for r in data.get(kind, [])}
-    table |= {(r["name"], r.get("simd", 0)): r for r in rows}
+    for row in rows:
+        key = row["name"], row.get("simd", 0)
+        table[key] = table.get(key, {}) | row
     data[kind] = [table[key] for key in sorted(table)]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(data, indent=1) + "\n")

@@ -14,7 +14,13 @@ from hwgen.ir.exact import integer_matmul
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, mac_actor
-from hwgen.lowering.cost import adder_luts, product_luts, ram_cost, register_bits, rom_cost
+from hwgen.lowering.cost import (
+    constant_product_luts,
+    dot_product_luts,
+    ram_cost,
+    register_bits,
+    rom_cost,
+)
 
 
 def accumulator_range(weight: np.ndarray, x: IntRange) -> IntRange:
@@ -99,10 +105,10 @@ def mac_cost(
     width, bipolar = weight_bits(weight), is_bipolar(weight)
     y = accumulator_range(weight, x)
     depth = weight.size // (pe * simd)
-    product = product_luts(width, x.width, bipolar=bipolar)
-    lut = pe * (simd * product + adder_luts(simd, width + x.width) + y.width)
-    if depth == 1:  # constant weights: zeros vanish, the others cost their non-zero bits
-        lut = 0.5 * int((weight != 0).sum()) * (x.width + 2)
+    if depth == 1:
+        lut = constant_product_luts(weight, x.width)
+    else:
+        lut = pe * dot_product_luts(simd, width, x.width, pe, bipolar=bipolar)
     rom_lut, bram = rom_cost(pe * simd * width, depth) if depth > 1 else (0, 0.0)
     passes = weight.shape[1] // (groups * pe)
     replay_lut, replay_bram = (
