@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import warnings
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -98,7 +97,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     options = parser.parse_args()
-    warnings.simplefilter("ignore", RuntimeWarning)  # of tests of other operators
     page = node_tests()
     if RESULTS.exists():
         page += "\n" + random_networks(json.loads(RESULTS.read_text()))

@@ -17,8 +17,8 @@ from hwgen.frontends.tensors import MICROSOFT
 from tests.frontends.networks import DOMAIN
 from tests.frontends.writer import Writer
 
-SHAPE = (3, 6, 6)
-CHANNELS, CLASSES = 4, 5
+SHAPE = (2, 4, 4)
+CHANNELS, CLASSES = 3, 4
 
 
 @dataclass(frozen=True)

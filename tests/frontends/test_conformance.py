@@ -6,7 +6,6 @@ import pytest
 
 from tests.frontends.conformance import OPERATORS, Case, cases, verdict
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of tests of other operators
 NO_INTEGERS = ("e4m3fn", "e5m2", "float4e2m1")  # types that are floating-point themselves
 
 

@@ -44,6 +44,7 @@ def test_every_dialect_says_the_same_integers(seed: int) -> None:
     assert len(np.unique(results[0][1])) > FRAMES  # the network says something
 
 
+@pytest.mark.slow
 @needs_simulator
 def test_a_dialect_through_verilog(tmp_path: Path) -> None:
     """The rest follows: all of them have the integers of this one."""
