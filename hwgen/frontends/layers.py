@@ -105,6 +105,8 @@ def matrix_product(lifter: Lifter, call: Call, x: Lifted, weight: Constant) -> L
     """``x @ weight`` over the last axis of the tensor."""
     if len(weight.shape) > 2 and math.prod(weight.shape[:-2]) == 1:
         weight = weight.layout(lambda a: a.reshape(a.shape[-2:]))
+    if len(weight.shape) == 3 == len(x.shape) and weight.shape[0] == x.shape[0] > 1:
+        return _batch_of_products(lifter, call, x, weight)
     if len(weight.shape) == 1:
         y = matrix_product(lifter, call, x, weight.layout(lambda a: a[:, None]))
         return y.layout(lambda a: a[..., 0])
@@ -120,3 +122,21 @@ def matrix_product(lifter: Lifter, call: Call, x: Lifted, weight: Constant) -> L
     assert isinstance(x.edge, str)
     edge = lifter.emit(MatMul(rows(codes, permutation)), x.edge, origin=x.origin)
     return accumulated(edge, np.arange(math.prod(shape)).reshape(shape), scale, add)
+
+
+def _batch_of_products(lifter: Lifter, call: Call, x: Lifted, weight: Constant) -> Lifted:
+    """``x`` (B, M, K) times (B, K, N) by one product with the weights on a diagonal of blocks."""
+    (batch, rows_, _), (_, inputs, outputs) = x.shape, weight.shape
+
+    def diagonal(a: np.ndarray) -> np.ndarray:
+        blocks = np.zeros((batch, inputs, batch, outputs), a.dtype)
+        blocks[np.arange(batch), :, np.arange(batch)] = a
+        return blocks.reshape(batch * inputs, batch * outputs)
+
+    if x.shape[-1] != inputs:
+        raise call.error(
+            f"shapes {x.shape} and {weight.shape} make no matrix product", code="HW103"
+        )
+    wide = x.layout(lambda index: index.transpose(1, 0, 2).reshape(rows_, batch * inputs))
+    y = matrix_product(lifter, call, wide, weight.layout(diagonal))
+    return y.layout(lambda index: index.reshape(rows_, batch, outputs).transpose(1, 0, 2))

@@ -46,18 +46,28 @@ class Constant:
         return Constant(*(None if part is None else move(part) for part in parts))  # type: ignore[arg-type]
 
     def quantized(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Codes and scales, found where the values themselves are a multiple of one number."""
+        """Codes and scales, found where the values themselves are multiples of one number.
+
+        That is 1, the smallest of them, or the greatest power of two that divides all.
+        """
         if self.codes is not None and self.scale is not None:
             return self.codes, self.scale
         values = np.asarray(self.array, np.float64)
         magnitudes = np.abs(values[values != 0])
-        for unit in (1.0, magnitudes.min(initial=np.inf)):
+        for unit in (1.0, magnitudes.min(initial=np.inf), _power_of_two(magnitudes)):
             codes = np.rint(values / unit)
             if np.array_equal(codes * unit, values) and np.abs(codes).max(initial=0) < (
                 LARGEST_WEIGHT
             ):
                 return codes.astype(np.int64), np.full(values.shape, unit)
         return None
+
+
+def _power_of_two(values: np.ndarray) -> float:
+    """The greatest power of two of which all numbers are multiples, by their last bits."""
+    mantissa, exponent = np.frexp(values)
+    bits = np.ldexp(mantissa, 53).astype(np.int64)
+    return float(np.ldexp((bits & -bits).astype(np.float64), exponent - 53).min(initial=1.0))
 
 
 @dataclass(eq=False)

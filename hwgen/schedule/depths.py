@@ -105,10 +105,15 @@ def _arrivals(departed: np.ndarray, link: Link) -> np.ndarray:
 
 
 def _waiting(departed: np.ndarray, consumed: np.ndarray, link: Link) -> int:
-    """The greatest number of beats of the link's wider side that wait in it."""
+    """The greatest number of beats of the link's wider side that wait in it.
+
+    A beat that has been collected waits where the next one is collected: where that begins before
+    the first is gone, they are two.
+    """
     if link.lanes_to > link.lanes_from:
-        entered = departed[_last(link.lanes_to, link.lanes_from, len(departed))]
-        return occupancy(entered, consumed)
+        last = _last(link.lanes_to, link.lanes_from, len(departed))
+        in_the_way = bool((consumed[:-1] > departed[last[:-1] + 1]).any())
+        return max(occupancy(departed[last], consumed), 1 + in_the_way)
     return occupancy(departed, consumed[_last(link.lanes_from, link.lanes_to, len(consumed))])
 
 

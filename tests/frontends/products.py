@@ -22,7 +22,8 @@ def windows(
     attrs: dict[str, Any] = {"kernel_shape": kernel, "strides": strides}
     if dilate:
         attrs["dilations"] = dilations
-    if w.maybe(0.2) and max(dilations) == 1:
+    same = all(k >= s for k, s in zip(kernel, strides, strict=True))  # or onnxruntime may refuse
+    if w.maybe(0.2) and max(dilations) == 1 and same:
         attrs["auto_pad"] = w.pick("SAME_UPPER", "SAME_LOWER", "VALID")
         if attrs["auto_pad"] == "VALID":
             return attrs, [(n - k) // s + 1 for n, k, s in zip(sizes, kernel, strides, strict=True)]

@@ -162,6 +162,14 @@ def frames_apart() -> Graph:
     return b.end(b.put(Add((1, 1)), y, x))
 
 
+def gathered() -> Graph:
+    """A word collected from the input waits for a slow layer, which reads that input as well."""
+    b = Sketch("gathered")
+    x = b.begin((16,))
+    y = b.dense(x, 8)
+    return b.end(b.put(MatMul(b._weights(8, 8)), y), b.put(Concat(), y, x))
+
+
 def random_graph(seed: int) -> Graph:
     """Some layers, each on values made before; what nothing reads is an output."""
     r, b = Random(seed), Sketch("random")

@@ -68,6 +68,13 @@ def test_random_graphs(seed, slack):
     check(schedule(graph, interval=int(fastest * slack)))
 
 
+def test_a_collected_word_that_waits_does_not_hold_up_the_next():
+    design = schedule(branching.gathered(), interval=64)
+    (link,) = [k for k in design.links if (k.value, k.consumer) == ("x", "concat")]
+    assert (link.lanes_from, link.lanes_to) == (2, 16)
+    assert timing(run(design, 14), 14)[0] == design.interval
+
+
 def test_without_its_buffers_a_join_deadlocks():
     design = schedule(branching.squeeze_excite(), folding="parallel")
     bare = replace(design, links=tuple(replace(k, depth=min(k.depth, 2)) for k in design.links))
