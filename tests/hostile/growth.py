@@ -300,12 +300,12 @@ add("table_of_softplus", lambda: _enumerated(256, 12, *["Softplus", "Mish"] * 40
 
 
 @hazard()
-def lookups_1_000() -> ModelProto:
+def lookups_200() -> ModelProto:
     """Functions that rise and fall, each with a table of its own."""
 
     def build(net: Net, x: str) -> str:
         x = net.node("MatMul", x, _identity(net, 1))
-        for k in range(1000):
+        for k in range(200):
             x = net.quant(net.node("Abs", net.node("Add", x, net.const(-0.5 * (k % 3)))), 0.25, 8)
         return x
 

@@ -158,13 +158,17 @@ def _logged() -> ModelProto:
     return around(lambda net, x: net.node("Add", x, net.node("Log", net.const([-1.0]))))
 
 
-@change("HW103", "HW202", "HW203")
+@change("HW103", "HW104", "HW202", "HW203")
 def every_operator_without_anything(model: ModelProto) -> None:
     """Each operator that is known, with one input and no attribute."""
     from hwgen.frontends.call import HANDLERS
     from hwgen.frontends.folding import FOLD
 
-    model.graph.node.extend(_bare(op, k) for k, op in enumerate(sorted({*HANDLERS, *FOLD})))
+    known = sorted({*HANDLERS, *FOLD})
+    model.graph.node.extend(_bare(op, k) for k, op in enumerate(known))
+    model.graph.output.extend(
+        helper.make_tensor_value_info(f"bare_{k}", 1, None) for k in range(len(known))
+    )
 
 
 def _bare(op: str, k: int) -> NodeProto:
