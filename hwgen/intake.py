@@ -138,6 +138,10 @@ def compare_model(
                                str(file) if file else None, limits=limits, where=model.path)  # fmt: skip
     except HwgenError as error:
         return {"why": "; ".join(problem.why for problem in error.problems)}
+    except sandbox.ChildFaultError as error:  # the build is sound without it
+        return {
+            "why": f"the comparison itself failed, please report: {str(error).splitlines()[-1]}"
+        }
 
 
 @contextmanager
