@@ -56,8 +56,9 @@ synth: .venv/core.stamp ## synthesize the newest build, or BUILD=build/x; TOOL=y
 bench: .venv/dev.stamp tools ## measure the reference networks
 	$(BIN)/python bench/run.py
 
-bench-research: .venv/train.stamp ## train the small networks of docs/research.md again (minutes)
+bench-research: .venv/train.stamp .venv/dev.stamp tools ## train the small networks of docs/research.md again (minutes)
 	.venv/train/bin/python bench/research.py --write
+	.venv/train/bin/python bench/research_rtl.py --write
 
 models: .venv/train.stamp .venv/core.stamp ## train the shipped models again (needs torch)
 	.venv/train/bin/python models/train.py

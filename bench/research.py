@@ -4,7 +4,7 @@ python bench/research.py [--seeds 5] [--only sat qgt sparsity switch] [--write]
 
 Every arm of a seed sees the same batches, so that arms are compared in pairs. "integers" is the
 accuracy of hwgen's NumPy integer reference on the exported network. Without ``--write`` the tables
-are printed only. Needs torch: `make bench-research`.
+are printed only. Needs torch, and HWGEN_DATA for Fashion-MNIST: `make bench-research`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def scored(net: nn.Sequential, data: Data, **more: float) -> Arm:
 
 
 def sat(seed: int) -> dict[str, Arm]:
-    recipe = recipe_of("mnist14", wbits=2, abits=2, epochs=6)
+    recipe = recipe_of("fashion14", wbits=2, abits=2)
     data = load(recipe.data)
     torch.manual_seed(seed)
     net = float_network(recipe, data)
@@ -68,10 +68,10 @@ def sat(seed: int) -> dict[str, Arm]:
     return arms
 
 
-def wide_activations(seed: int, data: Data) -> nn.Sequential:
+def wide_activations(seed: int, data: Data, recipe: Recipe = DEEP) -> nn.Sequential:
     """The deep network with float weights and 8-bit activations."""
     torch.manual_seed(seed)
-    net = float_network(DEEP, data)
+    net = float_network(recipe, data)
     for i, module in enumerate(net):
         if isinstance(module, nn.ReLU):
             net[i] = LSQActivation(8)

@@ -26,10 +26,11 @@ def select_output(source: Source, output: str) -> Source:
     graph = model.graph
     del graph.node[:]
     graph.node.extend(reversed(kept))
-    for values in (graph.input, graph.initializer, graph.sparse_initializer):
-        chosen = [v for v in values if (v.values if hasattr(v, "values") else v).name in needed]
-        del values[:]
-        values.extend(chosen)
+    inputs = [value for value in graph.input if value.name in needed]
+    constants = [tensor for tensor in graph.initializer if tensor.name in needed]
+    del graph.input[:], graph.initializer[:]
+    graph.input.extend(inputs)
+    graph.initializer.extend(constants)
     (only,) = [value for value in graph.output if value.name == output]
     del graph.output[:], graph.value_info[:]
     graph.output.append(only)
