@@ -118,8 +118,8 @@ def sparsity(seed: int) -> dict[str, Arm]:
         qgt.snap(net, dict.fromkeys(names, 8))
         return scored(net, data, weights=left, removed=removed)
 
-    def trained(prox: sparsify.Prox | None, kind: type[sparsify.Splitting],
-                beta: float) -> nn.Sequential:  # fmt: skip
+    def trained(prox: sparsify.Prox | None, kind: type[sparsify.Splitting], beta: float,
+                epochs: int = DEEP.epochs) -> nn.Sequential:  # fmt: skip
         net = wide_activations(seed, data)
         made: list[sparsify.Splitting] = []
 
@@ -131,7 +131,7 @@ def sparsity(seed: int) -> dict[str, Arm]:
                 made.append(kind(optimizer, targets(net), prox, beta))
             made[0].step()
 
-        fit(net, data, epochs=DEEP.epochs, rate=DEEP.rate, seed=seed, step=step)
+        fit(net, data, epochs=epochs, rate=DEEP.rate, seed=seed, step=step)
         for splitting in made:
             splitting.deliver()
         return net
@@ -148,9 +148,14 @@ def sparsity(seed: int) -> dict[str, Arm]:
         arms[f"one shot, {label}"] = finish(cut)
         arms[f"RVSM splitting, {label}"] = finish(trained(prox, sparsify.Splitting, 1.0))
         arms[f"ADMM, {label}"] = finish(trained(prox, sparsify.ADMM, 1.0))
+    settled = trained(sparsify.keep_channels(0.5), sparsify.Splitting, 1.0, DEEP.epochs - LATER)
+    gone = remove_channels(settled)
+    fit(settled, data, epochs=LATER, rate=DEEP.rate, seed=seed)
+    arms["RVSM splitting, removed, trained on"] = finish(settled) | {"removed": gone}
     return arms
 
 
+LATER = 2  # of the epochs, those that follow the removal of channels
 PRECISIONS = (8, 4, 2)
 
 
@@ -208,6 +213,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[int], dict[str, Arm]], list[Pair]]] = {
                      ("guided, snapped + BN", "plain, float weights", -3)]),
     "sparsity": (sparsity, [
         ("RVSM splitting, half of the channels", "dense", -1.5),
+        ("RVSM splitting, removed, trained on", "dense", -1.5),
         ("RVSM splitting, half of the channels", "one shot, half of the channels", 0),
         ("ADMM, half of the channels", "one shot, half of the channels", 0),
         ("RVSM splitting, 20 % of the weights", "one shot, 20 % of the weights", 0),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hwgen.core.errors import printable
 from hwgen.core.limits import DEFAULT, Limits
 from hwgen.frames import load_calibration
 from hwgen.frontends import Source, lift, run_source, sandbox, source_of_bytes
@@ -101,7 +102,7 @@ def _relay(folder: Path, progress: Progress) -> Callable[[], None]:
             for line in lines:
                 if line.endswith(b"\n"):
                     at += len(line)
-                    progress(line.decode("utf-8").rstrip())
+                    progress(printable(line.decode("utf-8").rstrip()))
 
     return tick
 
