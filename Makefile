@@ -65,8 +65,9 @@ bench-peers: .venv/dev.stamp ## measure da4ml and alkaid on the same matrices
 	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check da4ml==0.6.0 alkaid==0.8.2
 	$(BIN)/python -m bench.peers
 
-bench-research: .venv/train.stamp ## train the small networks of docs/research.md again (minutes)
+bench-research: .venv/train.stamp .venv/dev.stamp tools ## train the small networks of docs/research.md again (minutes)
 	.venv/train/bin/python bench/research.py --write
+	.venv/train/bin/python bench/research_rtl.py --write
 
 models: .venv/train.stamp .venv/core.stamp ## train the shipped models again (needs torch)
 	.venv/train/bin/python models/train.py

@@ -4,7 +4,7 @@ python bench/research.py [--seeds 5] [--only sat qgt sparsity switch] [--write]
 
 Every arm of a seed sees the same batches, so that arms are compared in pairs. "integers" is the
 accuracy of hwgen's NumPy integer reference on the exported network. Without ``--write`` the tables
-are printed only. Needs torch: `make bench-research`.
+are printed only. Needs torch, and HWGEN_DATA for Fashion-MNIST: `make bench-research`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def scored(net: nn.Sequential, data: Data, **more: float) -> Arm:
 
 
 def sat(seed: int) -> dict[str, Arm]:
-    recipe = recipe_of("mnist14", wbits=2, abits=2, epochs=6)
+    recipe = recipe_of("fashion14", wbits=2, abits=2)
     data = load(recipe.data)
     torch.manual_seed(seed)
     net = float_network(recipe, data)
@@ -68,10 +68,10 @@ def sat(seed: int) -> dict[str, Arm]:
     return arms
 
 
-def wide_activations(seed: int, data: Data) -> nn.Sequential:
+def wide_activations(seed: int, data: Data, recipe: Recipe = DEEP) -> nn.Sequential:
     """The deep network with float weights and 8-bit activations."""
     torch.manual_seed(seed)
-    net = float_network(DEEP, data)
+    net = float_network(recipe, data)
     for i, module in enumerate(net):
         if isinstance(module, nn.ReLU):
             net[i] = LSQActivation(8)
@@ -118,8 +118,8 @@ def sparsity(seed: int) -> dict[str, Arm]:
         qgt.snap(net, dict.fromkeys(names, 8))
         return scored(net, data, weights=left, removed=removed)
 
-    def trained(prox: sparsify.Prox | None, kind: type[sparsify.Splitting],
-                beta: float) -> nn.Sequential:  # fmt: skip
+    def trained(prox: sparsify.Prox | None, kind: type[sparsify.Splitting], beta: float,
+                epochs: int = DEEP.epochs) -> nn.Sequential:  # fmt: skip
         net = wide_activations(seed, data)
         made: list[sparsify.Splitting] = []
 
@@ -131,7 +131,7 @@ def sparsity(seed: int) -> dict[str, Arm]:
                 made.append(kind(optimizer, targets(net), prox, beta))
             made[0].step()
 
-        fit(net, data, epochs=DEEP.epochs, rate=DEEP.rate, seed=seed, step=step)
+        fit(net, data, epochs=epochs, rate=DEEP.rate, seed=seed, step=step)
         for splitting in made:
             splitting.deliver()
         return net
@@ -148,9 +148,14 @@ def sparsity(seed: int) -> dict[str, Arm]:
         arms[f"one shot, {label}"] = finish(cut)
         arms[f"RVSM splitting, {label}"] = finish(trained(prox, sparsify.Splitting, 1.0))
         arms[f"ADMM, {label}"] = finish(trained(prox, sparsify.ADMM, 1.0))
+    settled = trained(sparsify.keep_channels(0.5), sparsify.Splitting, 1.0, DEEP.epochs - LATER)
+    gone = remove_channels(settled)
+    fit(settled, data, epochs=LATER, rate=DEEP.rate, seed=seed)
+    arms["RVSM splitting, removed, trained on"] = finish(settled) | {"removed": gone}
     return arms
 
 
+LATER = 2  # of the epochs, those that follow the removal of channels
 PRECISIONS = (8, 4, 2)
 
 
@@ -208,6 +213,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[int], dict[str, Arm]], list[Pair]]] = {
                      ("guided, snapped + BN", "plain, float weights", -3)]),
     "sparsity": (sparsity, [
         ("RVSM splitting, half of the channels", "dense", -1.5),
+        ("RVSM splitting, removed, trained on", "dense", -1.5),
         ("RVSM splitting, half of the channels", "one shot, half of the channels", 0),
         ("ADMM, half of the channels", "one shot, half of the channels", 0),
         ("RVSM splitting, 20 % of the weights", "one shot, 20 % of the weights", 0),

@@ -369,7 +369,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_model_options(sub)
 
     sub = command("train", _train, "train a small network with quantizers on (needs PyTorch)")
-    sub.add_argument("recipe", help="digits, digits-mlp, mnist14, mnist, fashion or cifar10")
+    sub.add_argument(
+        "recipe", help="digits, digits-mlp, mnist14, mnist, fashion14, fashion or cifar10"
+    )
     sub.add_argument("-o", "--out", required=True, help=".onnx to write")
     sub.add_argument("--method", help="quantizers, such as sat, lsq or pact (the recipe's)")
     sub.add_argument("--wbits", type=int, help="bits of inner weights, 1 to 8")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hwgen.core.errors import HwgenError
+from hwgen.core.errors import HwgenError, printable
 from hwgen.core.limits import DEFAULT, Limits
 from hwgen.frames import fit_frames, load_calibration
 from hwgen.frontends import Source, run_source, sandbox, source_of_bytes
@@ -108,7 +108,7 @@ def _relay(folder: Path, progress: Progress) -> Callable[[], None]:
             for line in lines:
                 if line.endswith(b"\n"):
                     at += len(line)
-                    progress(line.decode("utf-8").rstrip())
+                    progress(printable(line.decode("utf-8").rstrip()))
 
     return tick
 

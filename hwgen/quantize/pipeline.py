@@ -13,7 +13,7 @@ from hwgen.quantize.auto import choose
 from hwgen.quantize.mixed import search_widths
 from hwgen.quantize.options import Options
 from hwgen.quantize.ptq import Quantized, Session
-from hwgen.quantize.sqnr import Report
+from hwgen.quantize.sqnr import Report, short
 from hwgen.quantize.statistics import Progress, silent
 
 
@@ -46,7 +46,7 @@ def quantized(
         session = Session(source, calibration, chosen, progress)
         session.bits(wbits, abits, chosen)  # only checks them
         chosen = replace(chosen, widths=search_widths(session, abits, budget_bytes, chosen))
-        bits = ", ".join(f"{name} {w}" for name, (w, _) in (chosen.widths or {}).items())
+        bits = ", ".join(f"{short(name)} {w}" for name, (w, _) in (chosen.widths or {}).items())
         choices = (f"weight bits within {budget_bytes} bytes: {bits}",)
     if method == "auto":
         made, tried = choose(source, wbits, abits, calibration, chosen, progress)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from hwgen.core.errors import printable
 from hwgen.frontends import Source
 from hwgen.quantize.statistics import fetch
 
@@ -78,7 +79,7 @@ class Report:
         same = "" if self.agreement is None else f", {self.agreement:.1%} of frames decided alike"
         names = ", ".join(f"{short(x.name)} ({_db(x.sqnr_alone)} dB)" for x in self.worst())
         return "\n".join([
-            f"{self.model}: {self.method}, output SQNR {_db(self.sqnr)} dB{same}",
+            f"{short(self.model)}: {self.method}, output SQNR {_db(self.sqnr)} dB{same}",
             f"  weights {self.weight_bytes} bytes, {self.float_bytes} in float",
             f"  layers that lose most on their own: {names}",
             *(f"  {line}" for line in self.choices),
@@ -149,7 +150,8 @@ def logits(source: Source, name: str) -> str:
 
 
 def short(name: str, limit: int = 40) -> str:
-    """``name`` with its middle left out where it is long."""
+    """``name`` fit for a terminal, its middle left out where it is long."""
+    name = printable(name, 4096)
     half = (limit - 3) // 2
     return name if len(name) <= limit else f"{name[:half]}...{name[-half:]}"
 

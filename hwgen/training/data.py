@@ -84,6 +84,16 @@ def _fashion() -> Data:
     return Data("fashion", 1 / 255, 8, _scaled(*train, 1 / 255), _scaled(*test, 1 / 255))
 
 
+def _fashion14() -> Data:
+    """10000 and 2000 articles of the same, 2x2 pixels averaged to one and rounded: 14x14."""
+    whole = _fashion()
+    train, test = (
+        (np.rint(x[:count].reshape(-1, 1, 14, 2, 14, 2).mean(axis=(3, 5)) * 255), y[:count])
+        for (x, y), count in ((whole.train, 10_000), (whole.test, 2000))
+    )
+    return Data("fashion14", 1 / 255, 8, _scaled(*train, 1 / 255), _scaled(*test, 1 / 255))
+
+
 def _cifar10() -> Data:
     """CIFAR-10: 10000 and 2000 pictures of 3x32x32, from JPEG copies (not the original pixels)."""
     train, test = (np.load(_file(f"cifar10_jpeg_{part}.npz")) for part in ("train10k", "test2k"))
@@ -94,7 +104,7 @@ def _cifar10() -> Data:
 
 
 SETS: dict[str, Callable[[], Data]] = {
-    "digits": _digits, "mnist": _mnist, "mnist14": _mnist14, "fashion": _fashion,
+    "digits": _digits, "mnist": _mnist, "mnist14": _mnist14, "fashion": _fashion, "fashion14": _fashion14,
     "cifar10": _cifar10,
 }  # fmt: skip
 

@@ -79,6 +79,7 @@ RECIPES = {
     "digits-mlp": Recipe("digits", (), (64, 32), epochs=30),
     "mnist14": Recipe("mnist14", (12, "pool", 16, "pool"), (), epochs=8),
     "mnist": Recipe("mnist", (8, "pool", 16, "pool"), (), epochs=6),
+    "fashion14": Recipe("fashion14", (12, "pool", 16, "pool"), (), epochs=5, batch=128),
     "fashion": Recipe("fashion", (16, "pool", 32, "pool"), (64,), epochs=4, batch=256),
     "cifar10": Recipe("cifar10", (32, "pool", 64, "pool"), (128,), epochs=12, batch=128),
 }

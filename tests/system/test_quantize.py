@@ -215,3 +215,15 @@ def test_progress_and_limits_cross_the_sandbox(
     steps = [line.partition("] ")[2] for line in fine.err.splitlines()]
     assert "comparing with the float model" in steps
     assert steps.count("quantized layer 2 of 2: fc") == 1
+
+
+def test_names_of_a_model_are_escaped(calib: Path, hwgen: Command, tmp_path: Path) -> None:
+    source = residual(np.random.default_rng(0))
+    for node in source.model.graph.node:
+        node.name += "\x1b[2J\n" if node.name else ""
+    (tmp_path / "net.onnx").write_bytes(source.model.SerializeToString())
+    outcome = hwgen("quantize", tmp_path / "net.onnx", *BITS, "--calib", calib, "--budget-bytes",
+                    200, "-o", tmp_path / "q.onnx")  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert "\x1b" not in outcome.out + outcome.err
+    assert "conv0\\x1b[2J\\n" in outcome.out and "conv0\\x1b[2J\\n" in outcome.err

@@ -106,17 +106,18 @@ def test_data_is_on_its_grid_and_balanced(monkeypatch) -> None:
 
 
 @pytest.mark.skipif(not os.environ.get("HWGEN_DATA"), reason="HWGEN_DATA is not set")
-@pytest.mark.parametrize("name", ["fashion", "cifar10"])
+@pytest.mark.parametrize("name", ["fashion", "fashion14", "cifar10"])
 def test_data_from_the_folder(name: str) -> None:
     data = load(name)
-    assert data.shape == {"fashion": (1, 28, 28), "cifar10": (3, 32, 32)}[name]
+    shapes = {"fashion": (1, 28, 28), "fashion14": (1, 14, 14), "cifar10": (3, 32, 32)}
+    assert data.shape == shapes[name]
     assert len(data.train[0]) == len(data.train[1]) >= 10_000 and data.classes == 10
     assert data.train[0].max() == np.float32(255) * np.float32(1 / 255)
 
 
 def test_every_recipe_builds_its_network() -> None:
     shapes = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "mnist14": (1, 14, 14),
-              "fashion": (1, 28, 28), "cifar10": (3, 32, 32)}  # fmt: skip
+              "fashion": (1, 28, 28), "fashion14": (1, 14, 14), "cifar10": (3, 32, 32)}  # fmt: skip
     assert set(shapes) == set(SETS)
     for recipe in RECIPES.values():
         frames = np.zeros((3, *shapes[recipe.data]), np.float32)

@@ -1,0 +1,34 @@
+"""Orderings that the papers claim and that hold for every seed tried: bench/research.py in small."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="needs torch: make test-train")
+pytest.importorskip("sklearn", reason="needs scikit-learn's digits")
+sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+import research
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(research, "DEEP", replace(research.DEEP, data="digits", epochs=6))
+
+
+def test_guided_weights_survive_snapping() -> None:
+    arms = research.guided(0)
+    assert arms["guided, snapped"]["integers"] > arms["plain, snapped"]["integers"] + 5
+    full, low = (arms[f"guided, {kind}"]["bytes"] for kind in ("float weights", "snapped"))
+    assert full > 8 * low
+
+
+def test_splitting_beats_cutting_once() -> None:
+    arms = research.sparsity(0)
+    cut, split = (arms[f"{kind}, half of the channels"] for kind in ("one shot", "RVSM splitting"))
+    assert split["removed"] == cut["removed"] > 0
+    assert split["integers"] > cut["integers"] + 2
+    assert arms["RVSM splitting, 20 % of the weights"]["weights"] < 0.8 * arms["dense"]["weights"]
