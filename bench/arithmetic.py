@@ -29,8 +29,8 @@ from bench.netlist import Netlist
 from bench.packing import sites
 from hwgen.core.intrange import IntRange
 from hwgen.emit.yosys import run_yosys
-from hwgen.hw.adder_graph import linear_range, share
-from hwgen.hw.dot_product import constant_dot_products, dot_products, weight_bits
+from hwgen.hw.adder_graph import linear_range
+from hwgen.hw.dot_product import constant_dot_products, dot_products, unroll, weight_bits
 from hwgen.hw.stream import element
 
 RESULTS = Path(__file__).parent / "results" / "arithmetic.json"
@@ -262,7 +262,7 @@ def constant(name: str, *, staged: bool = False) -> dict:
     weight, x_range = case(name)
     circuit = ConstantProduct(x_range, weight, staged=staged)
     started = time.process_time()
-    graph = share(weight, x_range)
+    graph = unroll(weight, x_range)
     solved = time.process_time() - started
     row = measure(circuit, circuit.check)
     macs = int(weight.size)

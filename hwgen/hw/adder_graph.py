@@ -64,6 +64,14 @@ class AdderGraph:
         """Two-input adders of the whole product."""
         return len(self.nodes) + sum(max(len(terms) - 1, 0) for terms in self.outputs)
 
+    @property
+    def luts(self) -> int:
+        """LUTs of the nodes: bits of the sums but those that pass below the other operand."""
+        return sum(
+            n.range.width - (0 if n.b.negative and n.a.shift else max(n.a.shift, n.b.shift))
+            for n in self.nodes
+        )
+
     def evaluate(self, x: np.ndarray) -> np.ndarray:
         """The product ``(..., N)`` for inputs ``(..., K)``, addition by addition."""
         values = list(np.moveaxis(np.asarray(x, np.int64), -1, 0))
@@ -122,19 +130,48 @@ class _Search:
         rows, count = weight.shape
         self.columns: list[set[int]] = [set() for _ in range(count)]
         self.masks: list[dict[int, int]] = [{} for _ in range(rows)]
-        for shift, digits in csd(weight):
-            for i, n in zip(*np.nonzero(digits), strict=True):
-                self._put(int(n), int(i) << 8 | (shift + _BIAS) << 1 | int(digits[i, n] < 0))
         self.factors = list(np.eye(rows, dtype=np.int64))
         self.ranges, self.depths = [x] * rows, [0] * rows
         self.nodes: list[Node] = []
-        needed = max((max(len(c) - 1, 0).bit_length() for c in self.columns), default=0)
-        self.slack = [(1 << max(levels or needed + 1, needed)) - len(c) for c in self.columns]
+        if rows > 2 and (np.abs(weight) == 1).all():
+            weight = self._around_the_sum(weight)
+        for shift, digits in csd(weight):
+            for i, n in zip(*np.nonzero(digits), strict=True):
+                self._put(int(n), int(i) << 8 | (shift + _BIAS) << 1 | int(digits[i, n] < 0))
+        taken = [sum(1 << self.depths[code >> 8] for code in c) for c in self.columns]
+        needed = max((max(t - 1, 0).bit_length() for t in taken), default=0)
+        self.slack = [(1 << max(levels or needed + 1, needed)) - t for t in taken]
         self.queue: list[tuple[float, int, int, int, int]] = []
-        for i in range(rows):
-            for j in range(i, rows):
+        for i in range(len(self.ranges)):
+            for j in range(i, len(self.ranges)):
                 self._enqueue_all(i, j)
         heapify(self.queue)
+
+    def _around_the_sum(self, weight: np.ndarray) -> np.ndarray:
+        """Digits of a bipolar matrix once the sum s of all inputs is a value: a column is s less
+        twice what it subtracts, or twice what it adds less s, so that half its digits are zero."""
+        rows, layer = len(weight), list(range(len(weight)))
+        while len(layer) > 1:
+            for a, b in zip(layer[::2], layer[1::2], strict=False):
+                self._append(Term(a, 0, False), Term(b, 0, False))
+            made = len(layer) // 2
+            layer = [*range(len(self.ranges) - made, len(self.ranges)), *layer[2 * made :]]
+        rest = np.zeros((len(self.ranges), weight.shape[1]), np.int64)
+        few = (weight < 0).sum(axis=0) <= rows // 2
+        rest[:rows] = np.where(few, np.minimum(weight, 0), np.maximum(weight, 0)) * 2
+        rest[layer[0]] = np.where(few, 1, -1)
+        return rest
+
+    def _append(self, a: Term, b: Term) -> None:
+        """One more node, the sum of two terms."""
+        second = self.factors[b.value] << b.shift
+        self.factors.append(
+            (self.factors[a.value] << a.shift) + (-second if b.negative else second)
+        )
+        self.ranges.append(linear_range(self.factors[-1], self.x))
+        self.depths.append(max(self.depths[a.value], self.depths[b.value]) + 1)
+        self.masks.append({})
+        self.nodes.append(Node(a, b, self.ranges[-1], self.depths[-1]))
 
     def _put(self, n: int, code: int) -> None:
         self.columns[n].add(code)
@@ -214,17 +251,9 @@ class _Search:
     def _share(self, i: int, j: int, rel: int, uses: list[tuple[int, int, int]]) -> None:
         shift, negative = (rel >> 1) - _BIAS, bool(rel & 1)
         a, b = Term(i, max(-shift, 0), False), Term(j, max(shift, 0), negative)
-        second = self.factors[j] << b.shift
-        factors = (self.factors[i] << a.shift) + (-second if negative else second)
-        range_ = linear_range(factors, self.x)
-        depth = max(self.depths[i], self.depths[j]) + 1
         need = abs((1 << self.depths[i]) - (1 << self.depths[j]))
         new = len(self.ranges)
-        self.nodes.append(Node(a, b, range_, depth))
-        self.factors.append(factors)
-        self.ranges.append(range_)
-        self.depths.append(depth)
-        self.masks.append({})
+        self._append(a, b)
         placed = []
         for n, code_i, code_j in uses:
             self._take(n, code_i)

@@ -9,11 +9,12 @@ import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 
 from hwgen.core.intrange import IntRange
-from hwgen.hw.adder_graph import AdderGraph, Term, linear_range, share
-from hwgen.hw.bit_heap import Register, add3, compress, plan, sites
+from hwgen.hw.adder_graph import BITS_PER_LUT, AdderGraph, Term, linear_range, share
+from hwgen.hw.bit_heap import Plan, Register, add3, compress, plan, sites
 from hwgen.hw.pair_rows import PairRows, Planes, row_heights, row_sites
 from hwgen.hw.stream import element
 
+LARGEST_SEARCHED = 1 << 14  # weights of a constant matrix for which several graphs are tried
 LEVELS_PER_STAGE = 3  # adder levels between two registers
 
 
@@ -196,12 +197,9 @@ def constant_dot_products(m: Module, x: Sequence[Value], weight: np.ndarray,
     """
     shape = x[0].shape()
     x_range = IntRange.of_bits(shape.width, signed=shape.signed)
-    graph = share(weight, x_range)
-    heaps, ranges = [], []
-    for terms, factors in zip(graph.outputs, weight.T, strict=True):
-        ranges.append(linear_range(factors, x_range))
-        heaps.append(_term_heights(graph, terms, ranges[-1].width))
-    height = max(len(plan((0,) * len(h), h).levels) for h in heaps)
+    graph = unroll(weight, x_range)
+    ranges = [linear_range(factors, x_range) for factors in weight.T]
+    height = max(len(p.levels) for p in _column_plans(graph, ranges))
     span = tree_registers(len(x)) if register else 0
     ahead = span * graph.depth // (graph.depth + height + 1)  # registers among the shared sums
     values = _SharedSums(m, graph, x, ahead, register)
@@ -212,6 +210,28 @@ def constant_dot_products(m: Module, x: Sequence[Value], weight: np.ndarray,
         total = add3(m, *words, offset, range_.width)
         results.append(total.as_signed() if range_.signed else total)
     return results
+
+
+def unroll(weight: np.ndarray, x: IntRange) -> AdderGraph:
+    """The adder graph of ``x @ weight`` with the fewest LUTs, of some that share more or less.
+
+    Where heaps are small they remove fewer bits per LUT, and sharing is worth more.
+    """
+    ranges = [linear_range(factors, x) for factors in weight.T]
+    tried = (0.7, 1.0, 1.3, BITS_PER_LUT) if weight.size <= LARGEST_SEARCHED else (1.0,)
+    graphs = [share(weight, x, bits_per_lut=bits) for bits in tried]
+    return min(graphs, key=lambda graph: (
+        graph.luts + sum(sites(p, 0) for p in _column_plans(graph, ranges))
+    ))  # fmt: skip
+
+
+def _column_plans(graph: AdderGraph, ranges: Sequence[IntRange]) -> list[Plan]:
+    """How the terms of every output are added up."""
+    heights = [
+        _term_heights(graph, terms, range_.width)
+        for terms, range_ in zip(graph.outputs, ranges, strict=True)
+    ]
+    return [plan((0,) * len(h), h) for h in heights]
 
 
 def _term_heights(graph: AdderGraph, terms: Sequence[Term], width: int) -> tuple[int, ...]:

@@ -62,7 +62,7 @@ class FrameSum(wiring.Component):
         with m.If(fire & LoopNest(m, [self.groups], fire).ends[0]):
             m.d.sync += pixel.eq(Mux(last, 0, pixel + 1))
         for x, before, after, y in zip(
-            self.i.payload, sums.above[0], sums.x, self.o.payload, strict=True
+            self.i.payload, sums.above[0], sums.column[0], self.o.payload, strict=True
         ):
             total = Signal(element(self.y_range))
             m.d.comb += [total.eq(Mux(first, 0, before) + x), after.eq(total)]

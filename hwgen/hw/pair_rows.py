@@ -84,19 +84,23 @@ class PairRows:
         for chain in chains(self.lanes, self.shape.width, planes):
             word: Value = Const(0, 0)
             for pair, j, low, size in chain:
-                row, lacking = self._row(
-                    pair, codes[2 * pair][j], codes[2 * pair + 1][j], planes[j][1]
-                )
+                bits = codes[2 * pair][j], codes[2 * pair + 1][j]
+                row, lacking = self._row(pair, *bits, planes[j][1], first_row=not len(word))
                 offset -= lacking << planes[j][0]
-                total = Signal(size, name="rows")
-                self.m.d.comb += total.eq(word[low:] + row if len(word) else row)
-                word = Cat(word[:low], total)
+                if len(word):
+                    total = Signal(size, name="chain")
+                    self.m.d.comb += total.eq(word[low:] + row)
+                    word = Cat(word[:low], total)
+                else:
+                    word = row
             for column, bit in enumerate(word, planes[chain[0][1]][0]):
                 if column < width:
                     columns[column].append(bit)
         return columns, offset
 
-    def _row(self, pair: int, first: Value, second: Value, negative: bool) -> tuple[Value, int]:
+    def _row(
+        self, pair: int, first: Value, second: Value, negative: bool, *, first_row: bool
+    ) -> tuple[Value, int]:
         """The word that two bits of weights select, and by how much it is too large.
 
         A bit that counts negative enters inverted, as 1 - b (Baugh and Wooley): the sign of x in a
@@ -105,6 +109,7 @@ class PairRows:
         one, two, both = self.pairs[pair]
         top = 1 << self.shape.width if self.shape.signed else 0
         flipped = top ^ ((2 << self.shape.width) - 1 if negative else 0)
-        row = Signal(len(both), name="row")
+        # The operand whose name comes first enters the chain beside the LUTs; yosys sorts them.
+        row = Signal(len(both), name="chain" if first_row else "selected")
         self.m.d.comb += row.eq(Mux(first, Mux(second, both, one), Mux(second, two, 0)) ^ flipped)
         return row, flipped

@@ -70,13 +70,23 @@ class ParallelWindow(wiring.Component):
             self.o.valid.eq(valid),
         ]
 
+        apart = dw * walk.groups  # words between neighbouring columns of a window
+        length = (kw - 1) * apart + 1
+        columns = Signal(kh * bits * length, reset_less=True)  # newest first
         column: Value = x  # (kh, s), oldest line first
         if kh > 1:
-            m.submodules.lines = lines = LineBuffer(self.range_, walk.lanes, dh * walk.row, kh - 1)
-            m.d.comb += [lines.step.eq(step), lines.x.eq(self.i.payload)]
+            # The lines take over where the shift register ends.
+            line = dh * walk.row
+            late = min(length, line - 1)
+            m.submodules.lines = lines = LineBuffer(self.range_, walk.lanes, line, kh - 1, late)
             column = Cat(*[lines.above[k] for k in reversed(range(kh - 1))], x)
-        apart = dw * walk.groups  # words between neighbouring columns of a window
-        columns = Signal(len(column) * ((kw - 1) * apart + 1), reset_less=True)  # newest first
+            left = columns.word_select(late - 1, len(column)) if late else column
+            m.d.comb += [
+                lines.step.eq(step),
+                lines.column.as_value().eq(
+                    Cat(left.word_select(k, bits) for k in reversed(range(1, kh)))
+                ),
+            ]
         with m.If(step):
             m.d.sync += columns.eq(Cat(column, columns)[: len(columns)])
         m.d.comb += self.o.payload.as_value().eq(

@@ -68,6 +68,18 @@ def test_common_sums_are_added_once():
     assert graph.adders < sum(int((d != 0).sum()) for _, d in csd(weight)) - weight.shape[1]
 
 
+@pytest.mark.parametrize("rows", [3, 4, 7, 16])
+def test_bipolar_columns_are_taken_from_the_sum_of_all_inputs(rows):
+    weight = np.random.default_rng(rows).choice([-1, 1], (rows, 24))
+    weight[:, 0], weight[:, 1] = 1, -1
+    x_range = IntRange(-3, 2)
+    graph = share(weight, x_range)
+    x = np.random.default_rng(0).integers(-3, 3, (30, rows))
+    np.testing.assert_array_equal(graph.evaluate(x), x @ weight)
+    assert max(map(len, graph.outputs)) <= rows // 2 + 1
+    assert len(graph.outputs[0]) == 1
+
+
 def test_zero_weights_are_free():
     graph = share(np.zeros((4, 3), int), IntRange(-8, 7))
     assert graph.adders == 0
