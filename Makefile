@@ -19,7 +19,7 @@ echo "build folder: $$dir"
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-train lint format sim synth bench bench-research models docs clean tools
+.PHONY: help setup demo test test-all test-train lint format sim synth bench bench-arithmetic bench-peers bench-research models docs clean tools
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,15 @@ synth: .venv/core.stamp ## synthesize the newest build, or BUILD=build/x; TOOL=y
 
 bench: .venv/dev.stamp tools ## measure the reference networks
 	$(BIN)/python bench/run.py
+
+bench-arithmetic: .venv/dev.stamp ## measure dot products and constant matrices (about an hour)
+	$(BIN)/python -m bench.arithmetic folded
+	$(BIN)/python -m bench.arithmetic constant
+
+bench-peers: .venv/dev.stamp ## measure da4ml and alkaid on the same matrices
+	test -x .venv/peers/bin/python || $(PYTHON) -m venv .venv/peers
+	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check da4ml==0.6.0 alkaid==0.8.2
+	$(BIN)/python -m bench.peers
 
 bench-research: .venv/train.stamp ## train the small networks of docs/research.md again (minutes)
 	.venv/train/bin/python bench/research.py --write

@@ -36,6 +36,7 @@ from hwgen.hw.stream import element
 RESULTS = Path(__file__).parent / "results" / "arithmetic.json"
 CASES = Path(__file__).parent / "cases"
 VECTORS = 2048
+LARGEST_FLAT = 1024  # bit products of one PE, for all to be synthesised in one piece
 
 SYNTH = "synth_xilinx -family xc7 -noiopad -flatten -nodsp -top top"
 MAPPINGS = {
@@ -176,11 +177,15 @@ def from_bits(bits: np.ndarray, range_: IntRange) -> np.ndarray:
     return values - ((fields[:, :, -1] << range_.width) if range_.signed else 0)
 
 
+def map_script(mapping: str) -> list[str]:
+    """Commands that map the module ``top`` and write its netlist."""
+    return [*MAPPINGS[mapping], f"write_json {mapping}.json"]
+
+
 def map_circuit(text: str, mapping: str, folder: Path, *, timeout: float = 900) -> Netlist:
     """Synthesise RTLIL whose top module is ``top``."""
     (folder / "top.il").write_text(text)
-    script = ["read_rtlil top.il", *MAPPINGS[mapping], f"write_json {mapping}.json"]
-    run_yosys("\n".join(script), folder, timeout=timeout)
+    run_yosys("\n".join(["read_rtlil top.il", *map_script(mapping)]), folder, timeout=timeout)
     return Netlist.read(folder / f"{mapping}.json", "top")
 
 
@@ -210,20 +215,39 @@ def folded_weight(kind: str) -> np.ndarray:
 
 
 def folded(name: str, simd: int, *, pe: int = 8, plain: bool = False) -> dict:
-    """One row: ``name`` is a weight kind and a number of activation bits, like w4a4 or wta2."""
+    """One row: ``name`` is a weight kind and a number of activation bits, like w4a4 or wta2.
+
+    Large ones are synthesised with one and with two PE; the others are copies of the second.
+    """
     kind, bits = name.split("a")
-    weight = folded_weight(kind)
-    circuit = DotProducts(IntRange.of_bits(int(bits), signed=False), weight, pe=pe, simd=simd,
-                          plain=plain)  # fmt: skip
+    weight, x_range = folded_weight(kind), IntRange.of_bits(int(bits), signed=False)
 
-    def check(netlist: Netlist) -> bool:
-        stimulus, y = circuit.stimulus(np.random.default_rng(0))
-        return bool((from_bits(netlist.evaluate(stimulus)["y"], circuit.y_range) == y).all())
+    def one(pe: int) -> dict:
+        circuit = DotProducts(x_range, weight, pe=pe, simd=simd, plain=plain)
 
-    row = measure(circuit, check)
+        def check(netlist: Netlist) -> bool:
+            stimulus, y = circuit.stimulus(np.random.default_rng(0))
+            return bool((from_bits(netlist.evaluate(stimulus)["y"], circuit.y_range) == y).all())
+
+        return measure(circuit, check)
+
+    if pe > 2 and simd * x_range.width * weight_bits(weight) > LARGEST_FLAT:
+        row = _copies(one(1), one(2), pe) | {"synthesised_pe": [1, 2]}
+    else:
+        row = one(pe) | {"synthesised_pe": [pe]}
     row["lut_per_mac"] = round(row["lut"] / (pe * simd), 2)
     row["lut_strict_per_mac"] = round(row[row["mapping"]]["lut_strict"] / (pe * simd), 2)
     return {"name": name + ("_plain" if plain else ""), "simd": simd, "pe": pe} | row
+
+
+def _copies(one: dict, two: dict, pe: int) -> dict:
+    """The counts of ``pe`` PE where those of one and of two are known."""
+    row = {"emit_s": two["emit_s"], "verified": one["verified"] and two["verified"]}
+    for mapping in MAPPINGS:
+        counts = {k: v + (pe - 1) * (two[mapping][k] - v) for k, v in one[mapping].items()}
+        row[mapping] = counts | {"levels": two[mapping]["levels"]}
+    best = min(MAPPINGS, key=lambda k: row[k]["lut"])
+    return row | {"mapping": best, "lut": row[best]["lut"]}
 
 
 def case(name: str) -> tuple[np.ndarray, IntRange]:
@@ -254,7 +278,9 @@ def store(kind: str, rows: Iterable[dict]) -> None:
     data = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     data["tools"] = {tool: version(tool) for tool in ("pyosys", "amaranth", "numpy")}
     table = {(r["name"], r.get("simd", 0)): r for r in data.get(kind, [])}
-    table |= {(r["name"], r.get("simd", 0)): r for r in rows}
+    for row in rows:
+        key = row["name"], row.get("simd", 0)
+        table[key] = table.get(key, {}) | row
     data[kind] = [table[key] for key in sorted(table)]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(data, indent=1) + "\n")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 _FLOPS = {"FDRE", "FDSE", "FDCE", "FDPE"}
-_FREE = {"BUFG", "IBUF", "OBUF", "GND", "VCC"}
+_FREE = {"$scopeinfo", "BUFG", "IBUF", "OBUF", "GND", "VCC"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from hwgen.frontends import Source, lift, read_model, run_source
 from hwgen.ir.execute import run_frames
 from hwgen.passes import run_passes
 from hwgen.quantize import Options, Session
+from hwgen.quantize.adaround import Rounding
 from hwgen.quantize.sqnr import logits
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +50,16 @@ RECIPES: dict[str, dict[str, Any]] = {
     "minmax + bias correction": {"method": "minmax", "bias_correction": True},
     "mse + bias correction": {"bias_correction": True},
     "aciq + bias correction": {"method": "aciq", "bias_correction": True},
+    "aciq + bias correction + bit allocation, 8-bit edges": {
+        "method": "aciq", "bias_correction": True, "bit_allocation": True, "edge_bits": 8,
+    },
+    "aciq + bias correction + bit allocation, 8-bit edges, sequential": {
+        "method": "aciq", "bias_correction": True, "bit_allocation": True, "edge_bits": 8,
+        "sequential": True,
+    },
+    "aciq + bias correction + learned rounding": {
+        "method": "aciq", "bias_correction": True, "rounding": Rounding(),
+    },
     "aciq + bias correction + variance + bit allocation": {
         "method": "aciq", "bias_correction": True, "match_variance": True, "bit_allocation": True,
     },
@@ -62,7 +73,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 FEW = ("minmax, per tensor", "minmax", "mse + bias correction", "aciq + bias correction",
-       "adaround + bias correction", "adaround + bias correction, sequential")  # fmt: skip
+       "aciq + bias correction + bit allocation, 8-bit edges",
+       "aciq + bias correction + bit allocation, 8-bit edges, sequential",
+       "aciq + bias correction + learned rounding", "adaround + bias correction")  # fmt: skip
 
 
 def mnist(data: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

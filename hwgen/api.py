@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hwgen.build import Build, Progress, load_build, silent
-from hwgen.build import build as _build
 from hwgen.config import BuildConfig
 from hwgen.core.errors import Diagnostics, fail
 from hwgen.core.limits import DEFAULT, Limits
 from hwgen.core.names import file_name
-from hwgen.frames import fit_frames
+from hwgen.flow import Build, Progress, load_build, silent
+from hwgen.flow import build as _build
+from hwgen.frames import fit_frames, same_length
 from hwgen.frontends import widths
 from hwgen.intake import import_model, open_model, run_model
 from hwgen.ir import Graph
@@ -24,6 +25,7 @@ from hwgen.schedule import schedule
 from hwgen.verify.run import run_rtl
 from hwgen.verify.run import simulate as _simulate
 
+Frames = np.ndarray | Mapping[str, np.ndarray]
 ENGINES = ("reference", "rtl", "onnx")
 
 
@@ -72,12 +74,13 @@ def synthesize(folder: str | Path, tool: str = "yosys-xc7") -> Any:
 
 def inspect(model: str | Path, *, limits: Limits = DEFAULT,
             external_data: str | Path | None = None, **options: Any) -> dict[str, Any]:  # fmt: skip
-    """What ``model`` consists of: layers, widths, work.
+    """What ``model`` consists of: layers, widths, work, and what became of each of its nodes.
 
     ``options`` are those of :func:`hwgen.prepare.prepare`. Raises HwgenError with all that is not
     supported.
     """
-    graph = import_model(open_model(model, limits, external_data), limits, **options).graph
+    imported = import_model(open_model(model, limits, external_data), limits, **options)
+    graph = imported.graph
     bits = {node.name: (w, a) for node, w, a in widths(graph)}
     fastest = schedule(graph, folding="parallel")
     smallest = schedule(graph, folding="serial")
@@ -85,7 +88,7 @@ def inspect(model: str | Path, *, limits: Limits = DEFAULT,
         "name": graph.name,
         "inputs": [_port(graph, port) for port in graph.inputs],
         "outputs": [_port(graph, port) for port in graph.outputs],
-        "macs": graph.macs(),
+        "macs": graph.macs(), "places": dict(imported.places),
         "layers": [
             {
                 "name": node.name, "op": type(node.op).__name__, "origin": list(node.origin),
@@ -108,15 +111,17 @@ def _port(graph: Graph, port: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def run(target: str | Path, frames: np.ndarray, *, engine: str = "reference",
+def run(target: str | Path, frames: Frames, *, engine: str = "reference",
         raw: bool = False, limits: Limits = DEFAULT,
-        external_data: str | Path | None = None, **options: Any) -> np.ndarray:  # fmt: skip
+        external_data: str | Path | None = None, **options: Any) -> Frames:  # fmt: skip
     """What ``target``, a model file or a build folder, makes of ``frames`` (N, ...).
+
+    A model of several inputs takes arrays by their names, one of several outputs returns them so.
 
     ``reference``: the integer graph in NumPy. ``rtl``: the Verilog in a simulator. ``onnx``: the
     source model itself. ``raw`` returns the hardware's integers, which the source model does not
     have. ``options``, for a model file, are those of :func:`hwgen.prepare.prepare`. Raises
-    HwgenError; HW202 for a model of several inputs or outputs.
+    HwgenError.
     """
     if engine not in ENGINES:
         fail("HW110", where="--engine", why=f"must be {', '.join(ENGINES)}, not {engine}",
@@ -132,27 +137,48 @@ def run(target: str | Path, frames: np.ndarray, *, engine: str = "reference",
         made = None
         imported = import_model(open_model(path, limits, external_data), limits, **options)
         graph, model = imported.graph, imported.model
-    if len(graph.inputs) > 1 or len(graph.outputs) > 1:
-        fail("HW202", where=str(target),
-             why=f"it has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
-             help="`hwgen run` takes one of each; `hwgen sim` compares all of them")  # fmt: skip
-    (port,), (output,) = graph.inputs, graph.outputs  # type: ignore
-    frames = fit_frames(np.asarray(frames), port)
+    given = _given(graph, frames)
     if engine == "reference":
-        return run_frames(graph, {port.name: frames}, raw=raw)[output.name]
+        return _alone(run_frames(graph, given, raw=raw))
     if engine == "onnx":
-        return run_model(model, {port.name: frames}, limits)[output.name]
+        return _alone(run_model(model, given, limits))
     if made is None:
         with tempfile.TemporaryDirectory(prefix="hwgen-") as folder:
             made = build(path, Path(folder, "run"), frames=1, limits=limits,
                          external_data=external_data, **options)  # fmt: skip
-            return _rtl(made, graph, frames, raw)
-    return _rtl(made, graph, frames, raw)
+            return _alone(_rtl(made, graph, given, raw))
+    return _alone(_rtl(made, graph, given, raw))
 
 
-def _rtl(made: Build, graph: Graph, frames: np.ndarray, raw: bool) -> np.ndarray:
-    (port,), (output,) = graph.inputs, graph.outputs
-    integers = port.to_edge(frames, graph.type(port.value))
-    result = run_rtl(made.folder, {port.value: integers})[output.value]
-    shaped = result.astype(np.int64).reshape(len(frames), *graph.type(output.value).shape)
-    return output.from_edge(shaped, raw=raw)
+def _given(graph: Graph, frames: Frames) -> dict[str, np.ndarray]:
+    """Frames by input name, in the types of the inputs. Raises HW112 where they do not fit."""
+    ports = graph.inputs
+    if not isinstance(frames, Mapping):
+        if len(ports) > 1:
+            fail("HW112", where="input", why=f"the model has {len(ports)} inputs",
+                 help=f"give arrays named {', '.join(p.name for p in ports)}")  # fmt: skip
+        return {port.name: fit_frames(np.asarray(frames), port) for port in ports}
+    missing = [port.name for port in ports if port.name not in frames]
+    if missing:
+        fail("HW112", where="input", why=f"there is no array for {', '.join(missing)}",
+             help=f"give arrays named {', '.join(p.name for p in ports)}")  # fmt: skip
+    given = {p.name: fit_frames(np.asarray(frames[p.name]), p, p.name) for p in ports}
+    same_length(given, "input")
+    return given
+
+
+def _alone(outputs: dict[str, np.ndarray]) -> Frames:
+    return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+
+def _rtl(
+    made: Build, graph: Graph, frames: Mapping[str, np.ndarray], raw: bool
+) -> dict[str, np.ndarray]:
+    integers = {p.value: p.to_edge(frames[p.name], graph.type(p.value)) for p in graph.inputs}
+    found = run_rtl(made.folder, integers)
+    count = len(next(iter(frames.values())))
+    shaped = {
+        p.value: found[p.value].astype(np.int64).reshape(count, *graph.type(p.value).shape)
+        for p in graph.outputs
+    }
+    return {p.name: p.from_edge(shaped[p.value], raw=raw) for p in graph.outputs}

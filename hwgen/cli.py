@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -15,6 +17,8 @@ import hwgen
 from hwgen.core.codes import BUG, CODES, INTERRUPTED, OK, TOOL
 from hwgen.core.errors import HwgenError, did_you_mean, fail, printable
 from hwgen.core.limits import Limits, flag, meaning
+from hwgen.ptq_options import add_options, given
+from hwgen.report.evidence import summary
 from hwgen.terminal import Terminal
 
 
@@ -84,6 +88,7 @@ def _inspect(options: argparse.Namespace, terminal: Terminal) -> None:
 
     terminal.progress("reading the model")
     found = api.inspect(options.model, **_prepared(options))
+    layers = {x["name"] for x in found["layers"]}
     rows = [
         (x["name"], x["op"], x["input"], x["output"], str(x["wbits"] or ""), str(x["abits"] or ""),
          str(x["macs"] or ""))
@@ -93,10 +98,17 @@ def _inspect(options: argparse.Namespace, terminal: Terminal) -> None:
         f"  {side} {printable(p['name'])}: {p['shape']} {p['dtype']}, on the host: {p['host']}"
         for side in ("input", "output") for p in found[f"{side}s"]
     ]  # fmt: skip
+    kinds = Counter(place if place not in layers else "in hardware"
+                    for place in found["places"].values())  # fmt: skip
     terminal.result(
         found,
         "\n".join([
-            f"{printable(found['name'])}: {found['macs']} multiply-accumulates per frame, all in hardware",
+            f"{printable(found['name'])}: {found['macs']} multiply-accumulates per frame, all in "
+            "hardware",
+            f"  of its {len(found['places'])} nodes: "
+            + "; ".join(f"{count} {place}" for place, count in kinds.most_common()),
+            *[f"  {place}: {', '.join(printable(n) for n, p in found['places'].items() if p == place)}"
+              for place in kinds if place.startswith("host")],
             *ports,
             f"  serial folding {found['interval']['serial']} cycles/frame, about "
             f"{found['lut']['serial']} LUT; parallel {found['interval']['parallel']} cycles/frame, "
@@ -112,7 +124,7 @@ def _build(options: argparse.Namespace, terminal: Terminal) -> None:
     chosen = {
         name: getattr(options, name)
         for name in ("target", "folding", "interval", "fps", "clock_mhz",
-                     "frames", "seed")
+                     "frames", "seed", "compare")
     }  # fmt: skip
     frames_file = Path(options.frames_file) if options.frames_file else None
     built = api.build(options.model, options.out, frames_file=frames_file,
@@ -124,14 +136,58 @@ def _build(options: argparse.Namespace, terminal: Terminal) -> None:
         for s in m["stages"]
     ]  # fmt: skip
     note = "is up to date" if built.reused else "written"
+    evidence = built.comparison
     terminal.result(
         {"build": str(built.folder), "reused": built.reused, "interval": m["interval"],
-         "stages": m["stages"]},
+         "stages": m["stages"], "source": evidence},
         f"{built.folder} {note}: {m['interval']} cycles per frame, "
         f"{m['clock_mhz'] * 1e6 / m['interval']:.0f} frames/s at {m['clock_mhz']:g} MHz\n"
+        f"  source model: {summary(evidence)}\n"
         f"  next: hwgen sim {built.folder}",
         (("stage", "op", "output", "bits", "PE", "SIMD", "cycles", "LUT (est.)"), rows),
     )  # fmt: skip
+
+
+def _quantize(options: argparse.Namespace, terminal: Terminal) -> None:
+    from hwgen.core.output import check_writable, write_atomically
+    from hwgen.quantization import command
+
+    chosen, out = _prepared(options), Path(options.out)
+    check_writable(out)
+    terminal.progress("reading the model")
+    model, report = command(
+        options.model, options.calib, wbits=options.wbits, abits=options.abits,
+        progress=terminal.progress, limits=chosen["limits"], external_data=chosen["external_data"],
+        **chosen["ptq"],
+    )  # fmt: skip
+    write_atomically(out, lambda file: file.write(model.data))
+    terminal.result(
+        json.loads(
+            json.dumps({"model": str(out), **report.as_dict()}), parse_constant=lambda _: None
+        ),  # JSON has no infinity
+        f"{report.summary()}\n{out} written\n  next: hwgen build {out}",
+        report.table(),
+    )
+
+
+def _train(options: argparse.Namespace, terminal: Terminal) -> None:
+    from hwgen.train import command
+
+    fields = ("method", "wbits", "abits", "edge_bits", "epochs", "rate", "batch")
+    changes = {f: value for f in fields if (value := getattr(options, f)) is not None}
+    found = command(
+        options.recipe, options.out, seed=options.seed, checkpoint=options.checkpoint,
+        frames=options.test_frames, threads=options.threads, device=options.device,
+        progress=terminal.progress, **changes,
+    )  # fmt: skip
+    frames = f" --frames-file {options.test_frames}" if options.test_frames else ""
+    terminal.result(
+        found,
+        f"{found['accuracy']:.2f}% of {found['test_frames']} test frames in PyTorch; "
+        f"{found['integer_accuracy']:.2f}% of {found['integer_frames']} by the integers\n"
+        f"{options.out} written after {found['seconds']:.0f} s on {found['device']}\n"
+        f"  next: hwgen build {options.out}{frames}",
+    )
 
 
 def _prepared(options: argparse.Namespace) -> dict[str, Any]:
@@ -140,8 +196,9 @@ def _prepared(options: argparse.Namespace) -> dict[str, Any]:
     bounds = {f.name: getattr(options, f"max_{f.name}") for f in fields(Limits)}
     external = Path(options.external_data) if options.external_data else None
     return {"wbits": options.wbits, "abits": options.abits, "calib": calib,
-            "input_format": options.input_format, "external_data": external,
-            "limits": Limits(**bounds)}  # fmt: skip
+            "input_format": getattr(options, "input_format", None),
+            "output": getattr(options, "output_name", None), "external_data": external,
+            "limits": Limits(**bounds), "ptq": given(options)}  # fmt: skip
 
 
 def _run(options: argparse.Namespace, terminal: Terminal) -> None:
@@ -149,18 +206,26 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> None:
 
     from hwgen import api
     from hwgen.core.output import check_writable, write_atomically
-    from hwgen.frames import read_array
+    from hwgen.frames import read_arrays
 
-    frames = read_array(Path(options.input))
+    frames = read_arrays(Path(options.input))
     check_writable(Path(options.output))
     terminal.progress(f"running {options.input} ({options.engine})")
     result = api.run(options.target, frames, engine=options.engine, raw=options.raw,
                      **_prepared(options))  # fmt: skip
-    write_atomically(Path(options.output), lambda file: np.save(file, result))
-    shape = "x".join(map(str, result.shape))
+    if isinstance(result, np.ndarray):
+        write_atomically(Path(options.output), lambda file: np.save(file, result))
+        shape = "x".join(map(str, result.shape))
+        terminal.result(
+            {"output": options.output, "shape": list(result.shape), "dtype": str(result.dtype)},
+            f"{options.output}: {shape} {result.dtype}",
+        )
+        return
+    write_atomically(Path(options.output), lambda file: np.savez(file, **result))  # type: ignore[arg-type]
     terminal.result(
-        {"output": options.output, "shape": list(result.shape), "dtype": str(result.dtype)},
-        f"{options.output}: {shape} {result.dtype}",
+        {"output": options.output, "arrays": {k: list(y.shape) for k, y in result.items()}},
+        f"{options.output}: an .npz of "
+        + ", ".join(f"{printable(k)} {'x'.join(map(str, y.shape))}" for k, y in result.items()),
     )
 
 
@@ -220,10 +285,17 @@ def _explain(options: argparse.Namespace, terminal: Terminal) -> None:
 
 def _add_model_options(sub: argparse.ArgumentParser) -> None:
     """What a quantized model must have, or what a float one is to get."""
-    sub.add_argument("--wbits", type=int, help="weight bits that the model must have, 1 to 8")
-    sub.add_argument("--abits", type=int, help="activation bits that the model must have, 1 to 8")
-    sub.add_argument("--calib", help=".npy or .npz of typical inputs, to quantize a float model by")
-    sub.add_argument("--input-format", help="fixed-point format of real inputs, such as Q3.12")
+    must = sub.prog.endswith("quantize")  # the others take models that are quantized already
+    what = "" if must else " that the model must have"
+    sub.add_argument("--wbits", type=int, required=must, help=f"weight bits{what}, 1 to 8")
+    sub.add_argument("--abits", type=int, required=must, help=f"activation bits{what}, 1 to 8")
+    sub.add_argument("--calib", required=must, metavar="FILE",
+                     help=".npy or .npz of typical inputs, to quantize a float model by")  # fmt: skip
+    if not must:
+        sub.add_argument("--input-format", help="fixed-point format of real inputs, such as Q3.12")
+        sub.add_argument("--output-name", metavar="NAME",
+                         help="the only output to take of several, with what leads to it")  # fmt: skip
+    add_options(sub)
     bounds = sub.add_argument_group("what a model file may cost (see docs/safety.md)")
     bounds.add_argument("--external-data", metavar="DIR",
                         help="only folder whose files may hold the model's tensors (none)")  # fmt: skip
@@ -288,11 +360,40 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--frames", type=int, default=100, help="frames of stimulus to store (100)")
     sub.add_argument("--frames-file", help=".npy or .npz with model inputs to simulate")
     sub.add_argument("--seed", type=int, default=0, help="seed of the random frames (0)")
+    sub.add_argument("--compare", type=int, default=8, metavar="N",
+                     help="frames on which to compare with the source model, 0 for none (8)")  # fmt: skip
+
+    sub = command("quantize", _quantize, "turn a float model into a quantized one")
+    sub.add_argument("model")
+    sub.add_argument("-o", "--out", required=True, help=".onnx to write")
+    _add_model_options(sub)
+
+    sub = command("train", _train, "train a small network with quantizers on (needs PyTorch)")
+    sub.add_argument("recipe", help="digits, digits-mlp, mnist14, mnist, fashion or cifar10")
+    sub.add_argument("-o", "--out", required=True, help=".onnx to write")
+    sub.add_argument("--method", help="quantizers, such as sat, lsq or pact (the recipe's)")
+    sub.add_argument("--wbits", type=int, help="bits of inner weights, 1 to 8")
+    sub.add_argument("--abits", type=int, help="bits of activations, 1 to 8")
+    sub.add_argument("--edge-bits", type=int, help="weight bits of the first and last layer (8)")
+    sub.add_argument("--epochs", type=int, help="passes over the data")
+    sub.add_argument("--rate", type=float, help="where the learning rate begins")
+    sub.add_argument("--batch", type=int, help="frames per step")
+    sub.add_argument("--seed", type=int, default=0, help="seed of weights and batches (0)")
+    sub.add_argument("--checkpoint", metavar="FILE", help="state to go on from, if it is there")
+    sub.add_argument("--test-frames", metavar="FILE", help=".npz to write test frames to")
+    sub.add_argument("--threads", type=int, default=1, help="threads of PyTorch (1)")
+    sub.add_argument("--device", help="cpu or cuda (cuda where there is one)")
 
     sub = command("run", _run, "run frames through the reference, the Verilog or the source model")
     sub.add_argument("target", metavar="MODEL|DIR")
-    sub.add_argument("--input", required=True, help=".npy of frames (N, ...)")
-    sub.add_argument("--output", required=True, help=".npy to write")
+    sub.add_argument(
+        "--input",
+        required=True,
+        help=".npy of frames (N, ...); .npz of one array per input where there are several",
+    )
+    sub.add_argument(
+        "--output", required=True, help=".npy to write; an .npz where the model has several outputs"
+    )
     sub.add_argument("--engine", default="reference", help="reference, rtl or onnx")
     sub.add_argument("--raw", action="store_true", help="write the hardware's integers")
     _add_model_options(sub)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ class BuildConfig:
     ``frames`` : how many frames of stimulus go into the build, ``seed`` draws those not given.
     ``frames_file`` : an ``.npy`` or ``.npz`` (array ``x``) of model inputs to simulate with.
     ``calib`` : such a file of typical inputs, by which a float model is quantized to ``wbits`` and
-    ``abits``.   ``input_format`` : fixed-point format of real inputs, such as ``Q3.12``.
+    ``abits``; ``ptq`` are further arguments of :func:`hwgen.quantize.post_training`.
+    ``input_format`` : fixed-point format of real inputs, such as ``Q3.12``.
+    ``output`` : the only output to build, of several.
 
+    ``compare`` : frames on which the integers are compared with the source model's, 0 for none.
     ``external_data`` : the only folder whose files may hold tensors of the model, or None.
     ``limits`` : what the model may cost.
 
@@ -43,7 +47,10 @@ class BuildConfig:
     frames_file: Path | None = None
     seed: int = 0
     calib: Path | None = None
+    ptq: Mapping[str, Any] = field(default_factory=dict)
     input_format: str | None = None
+    compare: int = 8
+    output: str | None = None
     external_data: Path | None = None
     limits: Limits = DEFAULT
 
@@ -64,6 +71,7 @@ class BuildConfig:
         need(self.fps is None or 0 < self.fps <= fastest, "--fps",
              f"greater than 0 and at most {fastest:g}, one frame per cycle", self.fps)  # fmt: skip
         need(1 <= self.frames <= 100_000, "--frames", "1 to 100000", self.frames)
+        need(0 <= self.compare <= 100_000, "--compare", "0 to 100000", self.compare)
         need(self.seed >= 0, "--seed", "0 or more", self.seed)
         need(self.folding in FOLDINGS or self.folding.endswith(".json"), "--folding",
              f"{', '.join(FOLDINGS)} or a .json file", self.folding)  # fmt: skip
@@ -89,5 +97,6 @@ class BuildConfig:
         return {
             "wbits": self.wbits, "abits": self.abits, "target": self.target,
             "folding": self.folding if self.folding in FOLDINGS else "file", "cycles": self.cycles,
-            "clock_mhz": self.clock_mhz, "frames": self.frames, "seed": self.seed, "input_format": self.input_format,
+            "clock_mhz": self.clock_mhz, "frames": self.frames, "seed": self.seed, "input_format": self.input_format, "output": self.output,
+            "ptq": dict(self.ptq), "compare": self.compare,
         }  # fmt: skip

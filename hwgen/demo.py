@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hwgen.build import Build
 from hwgen.core.errors import did_you_mean, fail
 from hwgen.core.resources import resource
+from hwgen.flow import Build
 from hwgen.frames import load_frames
 from hwgen.ir.execute import run_frames
 

@@ -6,6 +6,7 @@ import os
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,28 @@ def load_frames(path: Path, port: Port) -> np.ndarray:
     return fit_frames(read_array(path), port, str(path))
 
 
-def read_array(path: Path) -> np.ndarray:
-    """The array of an ``.npy`` file, or array ``x`` of an ``.npz`` file. Raises HW101, HW112."""
+def load_inputs(path: Path, ports: Sequence[Port]) -> dict[str, np.ndarray]:
+    """Frames by input name: one array for a single input, else an ``.npz`` with one for each.
+
+    Raises HW101 and HW112, the latter also where inputs have different numbers of frames.
+    """
+    if len(ports) == 1:
+        return {ports[0].name: load_frames(path, ports[0])}
+    frames = {p.name: fit_frames(read_array(path, p.name), p, f"{path}: {p.name}") for p in ports}
+    same_length(frames, str(path))
+    return frames
+
+
+def same_length(frames: Mapping[str, np.ndarray], where: str) -> None:
+    """Raise HW112 unless every input has as many frames."""
+    counts = {name: len(x) for name, x in frames.items()}
+    if len(set(counts.values())) > 1:
+        fail("HW112", where=where, why=f"its inputs have {counts} frames",
+             help="give as many frames for each")  # fmt: skip
+
+
+def read_array(path: Path, name: str = "x") -> np.ndarray:
+    """The array of an ``.npy`` file, or array ``name`` of an ``.npz`` file. Raises HW101, HW112."""
     if not os.path.isfile(path):
         why = "it is no regular file" if os.path.exists(path) else "no such file"
         fail("HW101", where=str(path), why=why, help="give an .npy file of frames")
@@ -37,16 +58,58 @@ def read_array(path: Path) -> np.ndarray:
             array = content
         else:
             with content:
-                if "x" not in content.files:
-                    raise KeyError(f"it has no array x, only {', '.join(content.files) or 'none'}")
-                array = content["x"]
+                if name not in content.files:
+                    only = ", ".join(content.files) or "none"
+                    raise KeyError(f"it has no array {name}, only {only}")
+                array = content[name]
     except _DAMAGED as error:
         fail("HW112", where=str(path), why=f"not an array of numbers: {_words(error)}",
-             help="save the frames with numpy.save, or with numpy.savez as array x")  # fmt: skip
+             help=f"save the frames with numpy.save, or with numpy.savez as array {name}")  # fmt: skip
     if array.dtype.kind not in "fiub":
         fail("HW112", where=str(path), why=f"its elements are {array.dtype}, not numbers",
              help="save the frames as float32 or as integers")  # fmt: skip
     return array
+
+
+def read_arrays(path: Path) -> np.ndarray | dict[str, np.ndarray]:
+    """The array of an ``.npy`` file, or those of an ``.npz``: ``x`` alone, or all by name."""
+    if not os.path.isfile(path) or not zipfile.is_zipfile(path):
+        return read_array(path)
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            names = list(content.files)
+    except _DAMAGED:
+        names = ["x"]
+    if "x" in names or not names:
+        return read_array(path)
+    return {name: read_array(path, name) for name in names}
+
+
+def load_calibration(path: Path, inputs: Sequence[str]) -> dict[str, np.ndarray]:
+    """Frames by input name: an array for a model of one input, else arrays named as the inputs.
+
+    An ``.npz`` file for one input may name its array x, as the input, or anything if it is the only
+    one. Raises HW101 and HW112.
+    """
+    if len(inputs) == 1 and not (os.path.isfile(path) and zipfile.is_zipfile(path)):
+        return {inputs[0]: read_array(path)}
+    if not os.path.isfile(path):
+        fail("HW101", where=str(path), why="no such file", help="give an .npy or .npz of frames")
+    wanted = f"save them with numpy.savez as {', '.join(inputs)}"
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            found = {name: content[name] for name in content.files}
+    except (*_DAMAGED, TypeError, AttributeError) as error:
+        fail("HW112", where=str(path), why=f"not arrays of numbers: {_words(error)}", help=wanted)
+    if len(inputs) > 1:
+        return {name: found[name] for name in inputs if name in found}
+    names = [
+        name for name in ("x", inputs[0], *(found if len(found) == 1 else ())) if name in found
+    ]
+    if not names:
+        fail("HW112", where=str(path), why=f"no array of {', '.join(found) or 'none'} is the input",
+             help="save the frames with numpy.savez as array x")  # fmt: skip
+    return {inputs[0]: found[names[0]]}
 
 
 def fit_frames(array: np.ndarray, port: Port, where: str = "input") -> np.ndarray:

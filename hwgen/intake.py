@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hwgen.core.errors import HwgenError
 from hwgen.core.limits import DEFAULT, Limits
-from hwgen.frontends import Source, lift, run_source, sandbox, source_of_bytes
+from hwgen.frames import fit_frames, load_calibration
+from hwgen.frontends import Source, run_source, sandbox, source_of_bytes
+from hwgen.frontends.compare import affordable, compare, example_frames
 from hwgen.frontends.external import embed
 from hwgen.frontends.file import ModelFile, read_file
+from hwgen.frontends.importer import trace
 from hwgen.ir import Graph
 from hwgen.ir.serialize import load, save
 from hwgen.passes import run_passes
 from hwgen.prepare import prepare
+from hwgen.quantize import Report, post_training
+from hwgen.quantize.statistics import Progress, silent
 
 _MODEL = "model.onnx"
+_STEPS = "steps.txt"
+_LONGER = 60  # quantizing runs the model on many frames: it may take so many times ``seconds``
 
 
 def open_model(path: str | Path, limits: Limits = DEFAULT,
@@ -42,24 +51,66 @@ def open_model(path: str | Path, limits: Limits = DEFAULT,
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """The integer graph of a model after all passes, and the model as it was lifted."""
+    """The integer graph of a model after all passes, and the model as it was lifted.
+
+    ``places`` says of each node of the model where its work is done.
+    """
 
     graph: Graph
     model: ModelFile
+    places: Mapping[str, str]
 
 
-def import_model(model: ModelFile, limits: Limits = DEFAULT, **options: Any) -> Imported:
+def import_model(model: ModelFile, limits: Limits = DEFAULT, progress: Progress = silent,
+                 **options: Any) -> Imported:  # fmt: skip
     """Read, prepare and lift a model, and run all passes.
 
     ``options`` are those of :func:`hwgen.prepare.prepare`; what it does to the model is in
-    ``Imported.model``. Raises what reading, preparing and lifting raise, HW106 included.
+    ``Imported.model``. A model that is quantized may take 60 times as long as ``limits`` say.
+    Raises what reading, preparing and lifting raise, HW106 included.
     """
+    if options.get("calib"):
+        limits = replace(limits, seconds=_LONGER * limits.seconds)
     given = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if v is not None}
     with _folder(model) as folder:
-        sandbox.run(_import, folder, model.name, model.path, given, limits=limits,
-                    where=model.path)  # fmt: skip
+        places = sandbox.run(_import, folder, model.name, model.path, given, limits=limits,
+                             where=model.path, tick=_relay(folder, progress))  # fmt: skip
         data = (folder / _MODEL).read_bytes()
-        return Imported(load(folder / "graph"), ModelFile(model.name, model.path, data))
+        return Imported(load(folder / "graph"), ModelFile(model.name, model.path, data), places)
+
+
+def quantize_model(model: ModelFile, calib: Path, limits: Limits = DEFAULT,
+                   progress: Progress = silent, **options: Any) -> tuple[ModelFile, Report]:  # fmt: skip
+    """The float ``model`` quantized by the frames in ``calib``, and what that did.
+
+    ``options`` are the arguments of :func:`hwgen.quantize.post_training`, which JSON can hold.
+    Raises what reading the files and quantizing raise.
+    """
+    limits = replace(limits, seconds=_LONGER * limits.seconds)
+    with _folder(model) as folder:
+        report = sandbox.run(_quantize, folder, model.name, model.path, str(calib), options,
+                             limits=limits, where=model.path,
+                             tick=_relay(folder, progress))  # fmt: skip
+        data = (folder / _MODEL).read_bytes()
+    return ModelFile(model.name, model.path, data), Report.of(report)
+
+
+def _relay(folder: Path, progress: Progress) -> Callable[[], None]:
+    """A function that hands on the lines that a child has written since its last call."""
+    path, at = folder / _STEPS, 0
+
+    def tick() -> None:
+        nonlocal at
+        if path.is_file():
+            with path.open("rb") as file:
+                file.seek(at)
+                lines = file.read().splitlines(keepends=True)
+            for line in lines:
+                if line.endswith(b"\n"):
+                    at += len(line)
+                    progress(line.decode("utf-8").rstrip())
+
+    return tick
 
 
 def run_model(
@@ -71,6 +122,22 @@ def run_model(
         names = sandbox.run(_run, folder, model.name, model.path, list(inputs), limits=limits,
                             where=model.path)  # fmt: skip
         return dict(zip(names, _arrays(folder / "outputs.npz"), strict=True))
+
+
+def compare_model(
+    model: ModelFile, frames: int, file: Path | None = None, limits: Limits = DEFAULT
+) -> dict[str, Any]:
+    """The integer graph of a model beside its own runtime; see :mod:`hwgen.frontends.compare`.
+
+    On at most ``frames`` frames of ``file``, or random ones. Where there is no comparison, because
+    there is no runtime or it takes too long, ``why`` says so, alone.
+    """
+    try:
+        with _folder(model) as folder:
+            return sandbox.run(_compare, folder, model.name, model.path, frames,
+                               str(file) if file else None, limits=limits, where=model.path)  # fmt: skip
+    except HwgenError as error:
+        return {"why": "; ".join(problem.why for problem in error.problems)}
 
 
 @contextmanager
@@ -94,14 +161,50 @@ def _embed(folder: Path, limits: Limits, name: str, data_folder: str) -> None:
     (folder / _MODEL).write_bytes(data)
 
 
-def _import(folder: Path, limits: Limits, name: str, path: str, options: dict[str, Any]) -> None:
+def _import(
+    folder: Path, limits: Limits, name: str, path: str, options: dict[str, Any]
+) -> dict[str, str]:
     source = _source(folder, limits, name, path)
     if options.get("calib"):
         options["calib"] = Path(options["calib"])
-    prepared = prepare(source, **options)
-    save(run_passes(lift(prepared)), folder / "graph", compressed=False)
+    prepared = prepare(source, progress=_steps(folder), **options)
+    lifting = trace(prepared)
+    save(run_passes(lifting.graph), folder / "graph", compressed=False)
     if prepared is not source:
         (folder / _MODEL).write_bytes(prepared.model.SerializeToString(deterministic=True))
+    return lifting.places
+
+
+def _compare(
+    folder: Path, limits: Limits, name: str, path: str, count: int, file: str | None
+) -> dict[str, Any]:
+    source = _source(folder, limits, name, path)
+    lifting = trace(source)
+    count, ports = affordable(lifting.graph, count), lifting.graph.inputs
+    frames = example_frames(lifting.graph, count)
+    if file is not None:
+        given = load_calibration(Path(file), source.inputs)
+        frames = {p.name: fit_frames(given[p.name], p, file)[:count] for p in ports}
+    return compare(source, lifting, run_passes(lifting.graph), frames).plain()
+
+
+def _quantize(folder: Path, limits: Limits, name: str, path: str, calib: str,
+              options: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
+    source = _source(folder, limits, name, path)
+    frames = load_calibration(Path(calib), source.inputs)
+    made, report = post_training(source, calibration=frames, progress=_steps(folder), **options)
+    (folder / _MODEL).write_bytes(made.model.SerializeToString(deterministic=True))
+    return json.loads(json.dumps(report.as_dict(), default=float))
+
+
+def _steps(folder: Path) -> Progress:
+    """Writes each line to where :func:`_relay` reads it."""
+
+    def step(line: str) -> None:
+        with (folder / _STEPS).open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+    return step
 
 
 def _run(folder: Path, limits: Limits, name: str, path: str, inputs: list[str]) -> list[str]:

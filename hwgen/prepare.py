@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hwgen.core.errors import fail
-from hwgen.frames import read_array
+from hwgen.frames import load_calibration
 from hwgen.frontends import Source, quantize_input
 from hwgen.frontends.annotate import is_float
-from hwgen.quantize import quantize
+from hwgen.frontends.select import select_output
+from hwgen.quantize import quantized
+from hwgen.quantize.statistics import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +40,19 @@ class FixedPoint:
 
 
 def prepare(source: Source, *, wbits: int | None = None, abits: int | None = None,
-            calib: Path | None = None, input_format: str | None = None) -> Source:  # fmt: skip
+            calib: Path | None = None, input_format: str | None = None,
+            output: str | None = None, ptq: Mapping[str, Any] | None = None, progress: Progress = silent) -> Source:  # fmt: skip
     """``source`` ready to be lifted.
 
+    ``output`` leaves out all that does not lead to this output of several.
     A float model is quantized to ``wbits`` and ``abits`` (8 where only one is given) by what its
-    inputs in ``calib`` show. ``input_format`` puts a fixed-point quantizer on real inputs.
-    Raises HW203 for a float model without widths, HW110 for one without calibration frames.
+    inputs in ``calib`` show; ``ptq`` are further arguments of
+    :func:`hwgen.quantize.post_training`. ``input_format`` puts a fixed-point quantizer on real inputs.
+    Raises HW203 for a float model without widths, HW110 for one without calibration frames and for
+    calibration frames without a float model.
     """
+    if output is not None:
+        source = select_output(source, output)
     if input_format is not None:
         form = FixedPoint.parse(input_format)
         for name in source.inputs:
@@ -56,10 +66,11 @@ def prepare(source: Source, *, wbits: int | None = None, abits: int | None = Non
         if calib is None:
             fail("HW110", where="--calib", why="a float model is quantized by what it computes",
                  help="give --calib frames.npy with some dozens of typical inputs")  # fmt: skip
-        (name, *others) = source.inputs
-        if others:
-            fail("HW202", where=source.name, why="a float model with several inputs",
-                 help="quantize it before, with hwgen.quantize.quantize")  # fmt: skip
-        frames = read_array(calib)
-        source = quantize(source, wbits or 8, abits or 8, {name: frames})
+        frames = load_calibration(calib, source.inputs)
+        made, _ = quantized(source, wbits or 8, abits or 8, frames, progress=progress,
+                            **(ptq or {}))  # fmt: skip
+        source = made.source
+    elif calib is not None or ptq:
+        fail("HW110", where="--calib", why=f"{source.name} is quantized already",
+             help="build it without --calib and without options of quantization")  # fmt: skip
     return source

@@ -86,7 +86,7 @@ class Diagnostics:
     """Collects the problems of a stage, so that a user sees all of them at once."""
 
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
+        self._problems: dict[Problem, None] = {}
 
     def add(
         self,
@@ -97,15 +97,11 @@ class Diagnostics:
         help: str = "",
         notes: Iterable[str] = (),
     ) -> None:
-        problem = Problem(code, where, why, help, tuple(notes))
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self._problems[Problem(code, where, why, help, tuple(notes))] = None
 
     def collect(self, error: HwgenError) -> None:
-        for problem in error.problems:
-            if problem not in self.problems:
-                self.problems.append(problem)
+        self._problems.update(dict.fromkeys(error.problems))
 
     def raise_if_any(self) -> None:
-        if self.problems:
-            raise HwgenError(*self.problems)
+        if self._problems:
+            raise HwgenError(*self._problems)

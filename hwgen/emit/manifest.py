@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hwgen.core.errors import fail
+from hwgen.ir.chain import Chain
+from hwgen.ir.graph import Port
 from hwgen.ir.types import TensorType
 from hwgen.lowering.base import Cost
 
-SCHEMA = 1
+SCHEMA = 2
+LONGEST = 1024  # constants of a host step that the manifest spells out
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +42,41 @@ class EdgeInfo:
 
 @dataclass(frozen=True, slots=True)
 class PortInfo(EdgeInfo):
-    """An edge at the boundary: ``port`` is the name before ``_tdata``; ``name`` the model's."""
+    """An edge at the boundary: ``port`` is the name before ``_tdata``; ``name`` the model's.
+
+    ``dtype`` is the type of the model's tensor. ``host``: the steps, by name and constants, that
+    make the integers of its numbers on an input, its numbers of the integers on an output; longer
+    tables of constants are in the folder ``graph``.
+    """
 
     name: str
     port: str
     tdata_bits: int
+    dtype: str
+    host: tuple[dict[str, Any], ...]
 
     @classmethod
-    def at(cls, name: str, port: str, value: str, type_: TensorType, lanes: int) -> PortInfo:
-        edge = EdgeInfo.of(value, type_, lanes)
+    def at(cls, end: Port, port: str, type_: TensorType, lanes: int) -> PortInfo:
+        edge = EdgeInfo.of(end.value, type_, lanes)
         tdata_bits = -(-lanes * type_.range.width // 8) * 8
-        return cls(**dataclasses.asdict(edge), name=name, port=port, tdata_bits=tdata_bits)
+        return cls(**dataclasses.asdict(edge), name=end.name, port=port, tdata_bits=tdata_bits,
+                   dtype=end.dtype, host=host_steps(end.chain))  # fmt: skip
+
+
+def host_steps(chain: Chain) -> tuple[dict[str, Any], ...]:
+    """A chain as JSON can hold it; arrays beyond a row of a table by their shape."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Chain):
+            return host_steps(value)
+        if isinstance(value, str) or np.size(value) <= LONGEST:
+            return value if isinstance(value, str) else np.asarray(value).tolist()
+        return {"shape": list(np.shape(value))}
+
+    return tuple(
+        {"step": step.kind, **{name: plain(value) for name, value in step.args.items()}}
+        for step in chain.steps
+    )
 
 
 @dataclass(frozen=True, slots=True)

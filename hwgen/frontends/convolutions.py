@@ -168,8 +168,10 @@ def _transposed_geometry(
         wanted = [n * s for n, s in zip(shape[2 - rank :], stride[2 - rank :], strict=False)]
     if wanted:
         size = (1, wanted[-1]) if rank == 1 else (wanted[-2], wanted[-1])
-        total = [max(s * (n - 1) + o + e - w, 0) for s, n, o, e, w
+        total = [s * (n - 1) + o + e - w for s, n, o, e, w
                  in zip(stride, shape, extra, extent, size, strict=False)]  # fmt: skip
+        if min(total) < 0 or min(size) < 1:
+            raise call.error(f"its output_shape {tuple(wanted)} is not within what it makes")
         halves = [n // 2 for n in total]
         begin = tuple(n - h if mode != "SAME_UPPER" else h
                       for n, h in zip(total, halves, strict=True))  # fmt: skip

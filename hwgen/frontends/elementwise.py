@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 from onnx import TensorProto
 
 from hwgen.core.intrange import IntRange
@@ -12,10 +13,12 @@ from hwgen.frontends.call import Call, handles
 from hwgen.frontends.joints import added, aligned, joined
 from hwgen.frontends.lifted import Constant, Lifted, Tensor, affine_of
 from hwgen.frontends.lifter import Lifter
+from hwgen.frontends.types import codes_of_type
 from hwgen.ir.chain import Chain
 from hwgen.ops import Mul
 
 F32 = np.float32
+OPEN = (F32(-np.inf), F32(np.inf))
 EXACT = 1 << 24  # float32 holds every integer up to here
 
 
@@ -59,19 +62,35 @@ def _two_tensors(call: Call) -> tuple[Lifted, Lifted] | None:
 
 @handles("Add", patient=True)
 def add(lifter: Lifter, call: Call) -> Lifted:
+    return _sum(lifter, call)
+
+
+def _sum(lifter: Lifter, call: Call) -> Lifted:
     if (two := _two_tensors(call)) is not None:
         return added(lifter, lifter.solid(two[0]), lifter.solid(two[1]))
     x, c, _ = _operands(lifter, call, integer=True)
-    return x.then(call.name, "add", c=c)
+    return _unwrapped(lifter, call, x.then(call.name, "add", c=c))
+
+
+def _unwrapped(lifter: Lifter, call: Call, y: Lifted) -> Lifted:
+    """``y``, whose chain adds to integers, unless the source's integer type would overflow."""
+    range_ = codes_of_type(y.dtype)
+    if range_ is not None:
+        x = lifter.integers(y)
+        reach = y.chain(np.array([[x.lo], [x.hi]]))
+        if reach.min() < range_.lo or reach.max() > range_.hi:
+            raise call.error(f"its result may overflow {y.dtype}", "cast to float32 before it")
+    return y
 
 
 @handles("Sum", patient=True)
-def sum_of_several(lifter: Lifter, call: Call) -> Tensor:
+def sum_of_several(lifter: Lifter, call: Call) -> Lifted:
     if len(call.inputs) == 1:
         return call.lifted()
-    total = add(lifter, replace(call, inputs=call.inputs[:2]))
-    for x in call.inputs[2:]:
-        total = add(lifter, replace(call, inputs=(total, x)))
+    total = call.inputs[0]
+    for x in call.inputs[1:]:
+        total = _sum(lifter, replace(call, inputs=(total, x)))
+    assert isinstance(total, Lifted)
     return total
 
 
@@ -81,7 +100,7 @@ def sub(lifter: Lifter, call: Call) -> Lifted:
         first, second = (lifter.solid(x) for x in two)
         return added(lifter, first, second.then(call.name, "neg"))
     x, c, swapped = _operands(lifter, call, integer=True)
-    return x.then(call.name, "rsub" if swapped else "sub", c=c)
+    return _unwrapped(lifter, call, x.then(call.name, "rsub" if swapped else "sub", c=c))
 
 
 @handles("Mul", patient=True)
@@ -124,8 +143,9 @@ def bound(lifter: Lifter, call: Call) -> Lifted:
     if len(call.inputs) != 2 or _two_tensors(call) is not None:
         raise call.error("it compares several tensors", "compare with one constant")
     x, c, _ = _operands(lifter, call)
-    lo, hi = (c, F32(np.inf)) if call.op == "Max" else (F32(-np.inf), c)
-    return clipped(lifter, call, x, lo, hi)
+    if call.op == "Max":
+        return clipped(lifter, call, x, lo=c)
+    return clipped(lifter, call, x, hi=c)
 
 
 @handles("Pow", patient=True)
@@ -187,7 +207,7 @@ def gelu(_: Lifter, call: Call) -> Lifted:
 def relu(lifter: Lifter, call: Call) -> Lifted:
     x = call.lifted(integer=True)
     if x.dtype != "float32":
-        return clipped(lifter, call, x, F32(0), F32(np.inf))
+        return clipped(lifter, call, x, lo=np.float32(0))
     return x.then(call.name, "relu")
 
 
@@ -203,7 +223,9 @@ def clip(lifter: Lifter, call: Call) -> Tensor:
     return clipped(lifter, call, call.lifted(integer=True), bounds[0], bounds[1])
 
 
-def clipped(lifter: Lifter, call: Call, x: Lifted, lo: np.ndarray, hi: np.ndarray) -> Lifted:
+def clipped(
+    lifter: Lifter, call: Call, x: Lifted, lo: ArrayLike = OPEN[0], hi: ArrayLike = OPEN[1]
+) -> Lifted:
     """``x`` between bounds. A tensor of integers takes them at once, as its codes."""
     if x.dtype == "float32":
         return x.then(call.name, "clip", lo=lo, hi=hi)

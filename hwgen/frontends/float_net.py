@@ -210,6 +210,15 @@ class FloatNet:
         node = helper.make_node("Add", [raw, bias], [layer.y], f"{layer.name}_bias")
         self.nodes.insert(self.nodes.index(layer.node) + 1, node)
 
+    def repeat_input(self, layer: Layer) -> str:
+        """Let ``layer`` read an Identity of its input, one for all that ask; returns its output."""
+        own = f"{layer.x}_operand"
+        if self.maker(own) is None:
+            node = helper.make_node("Identity", [layer.x], [own], own)
+            self.nodes.insert(self.nodes.index(layer.node), node)
+        layer.node.input[0] = own
+        return own
+
     def scale_outputs(self, layer: Layer, factor: np.ndarray) -> None:
         """Multiply what the layer computes by ``factor (outputs,)``."""
         weight = self.arrays[layer.weight]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import NodeProto
@@ -24,9 +24,10 @@ from hwgen.frontends.call import HANDLERS, PATIENT, Call
 from hwgen.frontends.folding import FOLD, OF_SHAPE, size_of
 from hwgen.frontends.lifted import Constant, Feed, Lifted, Tensor
 from hwgen.frontends.lifter import Lifter
-from hwgen.frontends.qdq import codes_of_type
 from hwgen.frontends.read import STANDARD, Source, output_shape
 from hwgen.frontends.tensors import MICROSOFT, QONNX, attributes, label
+from hwgen.frontends.types import codes_of_type
+from hwgen.ir.chain import Chain
 from hwgen.ir.graph import Graph, GraphBuilder, Node, Port
 from hwgen.ir.verify import verify
 from hwgen.ops import Conv, DepthwiseConv, MatMul
@@ -35,10 +36,46 @@ HELP = {
     "FloatQuant": "use an integer quantizer",
 }
 DOMAINS = (*STANDARD, *QONNX, MICROSOFT)
+REAL = {"Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold", "QuantizeLinear"}
 HELP_OTHERS = "replace it by operators that are supported, or end the model before it"
 
 
+@dataclass(frozen=True, eq=False)
+class Quantizer:
+    """A tensor of the source whose values are codes ``y`` of the graph.
+
+    They come from ``steps`` on the real numbers ``x``, which are tensor ``real`` of the source
+    (None where it has none) and lie on an edge of ``width`` channels.
+    """
+
+    tensor: str
+    real: str | None
+    where: str
+    x: Lifted
+    steps: Chain
+    y: Lifted
+    width: int
+
+
+@dataclass(frozen=True, eq=False)
+class Lifting:
+    """An integer graph, and what became of the source.
+
+    ``quantizers``: which of its edges are which quantized tensors. ``places``: for every node of
+    the source, by label, where its work is done now.
+    """
+
+    graph: Graph
+    quantizers: tuple[Quantizer, ...]
+    places: dict[str, str]
+
+
 def lift(source: Source) -> Graph:
+    """The integer graph of a quantized model; see :func:`trace`."""
+    return trace(source).graph
+
+
+def trace(source: Source) -> Lifting:
     """The integer graph of a quantized model, one frame at a time.
 
     Everything that cannot be lifted is collected into one HwgenError: HW201 unknown operator,
@@ -52,18 +89,27 @@ def lift(source: Source) -> Graph:
     }
     for name in source.inputs:
         tensors[name] = _input(source, name)
+    quantizers: list[Quantizer] = []
+    places = {label(node): "needed by no output" for node in source.nodes}
     nodes, needed = _live(source)
     for node in nodes:
         results: Iterable[Tensor | None] = ()
         try:
             results = _lift_node(lifter, source, node, tensors, needed)
+            _account(lifter, results)
         except HwgenError as error:
             problems.collect(error)
+            if any(problem.code == "HW106" for problem in error.problems):
+                break  # more would only cost more
+        quantizers += _quantizers(lifter, source, node, results)
+        places[label(node)] = _place(results)
         padded = [*results, *[None] * len(node.output)]
         tensors.update(zip(node.output, padded, strict=False))
     for name in source.outputs:
+        if name not in tensors:
+            continue
         try:
-            _output(lifter, source, name, tensors[name])
+            places |= dict.fromkeys(_output(lifter, source, name, tensors[name]), "host, output")
         except HwgenError as error:
             problems.collect(error)
     problems.raise_if_any()
@@ -72,7 +118,34 @@ def lift(source: Source) -> Graph:
         fail("HW206", where=source.name, why="no layer stands between its inputs and its outputs",
              help="give a model with a MatMul, Gemm or Conv of quantized weights")  # fmt: skip
     verify(graph)
-    return graph
+    for node in graph.nodes:
+        places |= dict.fromkeys(node.origin, node.name)
+    settled = tuple(replace(q, y=lifter.settled(q.y)) for q in quantizers)
+    return Lifting(graph, settled, places)
+
+
+def _place(results: Iterable[Tensor | None]) -> str:
+    """Where a node is that is in no operator of the graph."""
+    made = [x for x in results if x is not None]
+    if made and all(isinstance(x, Constant) for x in made):
+        return "constant"
+    if any(isinstance(x, Lifted) and isinstance(x.edge, Feed) for x in made):
+        return "host, input"
+    return "folded into what follows"
+
+
+def _quantizers(
+    lifter: Lifter, source: Source, node: NodeProto, results: Iterable[Tensor | None]
+) -> list[Quantizer]:
+    """The outputs of a node that are the codes of a quantizer in it."""
+    found = []
+    for name, y in zip(node.output, results, strict=False):
+        for rounding in lifter.roundings:
+            if isinstance(y, Lifted) and y.edge is rounding.y.edge and y.index is rounding.y.index:
+                real = node.input[0] if node.op_type in REAL else None
+                found.append(Quantizer(name, real, source.where(node), rounding.x, rounding.steps,
+                                       y, lifter.edge_shape(rounding.x)[-1]))  # fmt: skip
+    return found
 
 
 def widths(graph: Graph) -> list[tuple[Node, int, int]]:
@@ -117,6 +190,7 @@ def _lift_node(
         lifter.settled(x) if isinstance(x, Lifted) else x
         for x in (tensors[name] if name else None for name in node.input)
     )
+    lifter.roundings.clear()
     lifter.call = call = Call(
         node.op_type, label(node), source.where(node), inputs, attributes(node), source.opset,
         tuple(name in needed for name in node.output),
@@ -140,10 +214,19 @@ def _lift_node(
         raise _unknown(call, node)
     try:
         result = handler(lifter, call)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
         why = f"its inputs or attributes do not fit it: {type(error).__name__}: {error}"
         raise call.error(why, code="HW103") from error
     return result if isinstance(result, tuple) else (result,)
+
+
+def _account(lifter: Lifter, results: Iterable[Tensor | None]) -> None:
+    """Bound what the tensors that a node made take to keep and to evaluate. Raises HW106."""
+    known = {id(x.index) for x in lifter.call.inputs if isinstance(x, Lifted)}
+    for x in results:
+        if isinstance(x, Lifted):
+            lifter.arrange(x.index.size if id(x.index) not in known else 0)
+            lifter.limits.check("steps", x.chain.size, where=lifter.call.where)
 
 
 def _unknown(call: Call, node: NodeProto) -> HwgenError:
@@ -157,16 +240,17 @@ def _fold(lifter: Lifter, call: Call, function: Callable[[Call], np.ndarray]) ->
         lifter.account(size_of(call))
         with np.errstate(all="ignore"):
             result = np.asarray(function(call))
-    except (ValueError, IndexError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
         raise call.error(f"its constants do not fit: {error}", code="HW103") from None
     if result.dtype.kind == "f" and not np.isfinite(result).all():
         raise call.error("it makes NaN or infinity out of constants", code="HW104")
     return Constant(result)
 
 
-def _output(lifter: Lifter, source: Source, name: str, x: Tensor | None) -> None:
+def _output(lifter: Lifter, source: Source, name: str, x: Tensor | None) -> tuple[str, ...]:
+    """Make an output of the graph; the source nodes that the host does behind it."""
     if x is None:
-        return
+        return ()
     lifter.call = call = Call("output", name, f"{source.name}: output `{name}`", (), {}, 0)
     if isinstance(x, Lifted):
         x = lifter.settled(x)
@@ -178,3 +262,4 @@ def _output(lifter: Lifter, source: Source, name: str, x: Tensor | None) -> None
     assert isinstance(x.edge, str)
     shape = output_shape(x.shape)
     lifter.builder.output(Port(name, x.edge, shape, x.index.reshape(shape), x.chain, x.dtype))
+    return x.origin

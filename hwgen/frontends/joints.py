@@ -110,6 +110,8 @@ def joined(lifter: Lifter, how: str, a: Lifted, b: Lifted) -> Lifted | None:
     if found is None:
         return None
     edge, first, second = found
+    lifter.limits.check("nesting", max(first.depth, second.depth), where=lifter.call.where)
+    lifter.limits.check("steps", first.size + second.size, where=lifter.call.where)
     chain = Chain().then("join", how=how, first=first, second=second)
     return Lifted(edge, a.index, chain, origin=(*a.origin, *b.origin, lifter.call.name))
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from hwgen.core.intrange import IntRange
 from hwgen.core.limits import DEFAULT, Limits
+from hwgen.core.window import Window
 from hwgen.frontends.call import Call
 from hwgen.frontends.lifted import Feed, Joint, Lifted, per_pixel, rechannel, shrink
 from hwgen.frontends.radix import as_transpose
@@ -19,6 +20,8 @@ from hwgen.ir.graph import GraphBuilder, Port
 from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
 from hwgen.ops import DepthToSpace, MatMul, Reshape, Slice, SpaceToDepth, Transpose
+
+WIDEST = 62  # bits of an integer: sums and differences of two of them still fit the reference's
 
 
 @dataclass
@@ -29,6 +32,8 @@ class Layout:
     limits: Limits = DEFAULT
     call: Call = field(init=False)
     folded: int = 0
+    arranged: int = 0
+    links: int = 0
 
     def account(self, elements: int) -> None:
         """Note that folding makes so many numbers. Raises HW106 where all together are too many."""
@@ -38,12 +43,35 @@ class Layout:
     def emit(self, op: Op, *values: str, origin: Iterable[str] = (), name: str = "") -> str:
         """Add a node named after the current source node, or ``name``."""
         try:
+            if isinstance(window := getattr(op, "window", None), Window):
+                self.survey(window, self.builder.type(values[0]).shape)
             origin = dict.fromkeys((*origin, self.call.name))
             edge = self.builder.add(op, values, name=name or self.call.name, origin=origin)
         except ValueError as error:
             raise self.call.error(str(error)) from None
-        self.limits.check("tensor", self.builder.type(edge).size, where=self.call.where)
+        type_ = self.builder.type(edge)
+        if type_.range.width > WIDEST:
+            raise self.call.error(f"its integers take {type_.range.width} bits, more than {WIDEST}",
+                                  "put a quantizer before it")  # fmt: skip
+        self.links += len(values)
+        self.limits.check("links", self.links, where=self.call.where)
+        self.limits.check("tensor", type_.size, where=self.call.where)
+        self.limits.check("work", op.macs(*map(self.builder.type, values)), where=self.call.where)
+        self.arrange(type_.size)
         return edge
+
+    def survey(self, window: Window, shape: tuple[int, ...]) -> None:
+        """Bound what a window over an image takes: HW106. Raises ValueError where it does not fit."""
+        top, left, bottom, right = window.padding
+        padded = (shape[0] + top + bottom) * (shape[1] + left + right) * shape[2]
+        self.limits.check("tensor", padded, where=self.call.where)
+        seen = math.prod((*window.output_shape(shape), *window.kernel, shape[2]))
+        self.limits.check("work", seen, where=self.call.where)
+
+    def arrange(self, elements: int) -> None:
+        """Note one more tensor, or index into one. Raises HW106 where all have too many elements."""
+        self.arranged += elements
+        self.limits.check("frame", self.arranged, where=self.call.where)
 
     # What an edge is
 
@@ -237,7 +265,8 @@ class Layout:
         index, shape = where[index], self.edge_shape(x)
         if index.size == math.prod(shape):
             return replace(x, index=index)
-        kept = [np.unique(axis) for axis in np.unravel_index(index.ravel(), shape)]
+        places = np.unravel_index(index.ravel(), shape)
+        kept = [np.flatnonzero(np.bincount(place)) for place in places]
         steps = [int(np.diff(k).max(initial=1)) for k in kept]
         even = all((np.diff(k) == s).all() for k, s in zip(kept, steps, strict=True))
         if not even or math.prod(map(len, kept)) != index.size:

@@ -206,11 +206,17 @@ def affine_of(chain: Chain) -> tuple[np.ndarray, np.ndarray] | None:
                 factor = args["scale"] / np.sqrt(args["var"] + args["epsilon"])
                 m, a = m * factor, (a - args["mean"]) * factor + args["bias"]
             case "join" if step.args["how"] == "add":
-                parts = [affine_of(step.args[part]) for part in ("first", "second")]
-                if parts[0] is None or parts[1] is None:
+                first, second = (_affine_part(step, part) for part in ("first", "second"))
+                if first is None or second is None:
                     return None
-                (m1, a1), (m2, a2) = parts
+                (m1, a1), (m2, a2) = first, second
                 m, a = (m1 + m2) * m, (m1 + m2) * a + a1 + a2
             case _:
                 return None
     return np.asarray(m), np.asarray(a)
+
+
+def _affine_part(step: Step, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+    part = step.args[name]
+    assert isinstance(part, Chain)
+    return affine_of(part)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,9 +31,19 @@ RECODINGS = range(1, 9)  # by how much codes may be stretched so that zero gets 
 SMALL = 1 << 12  # largest range over which a function between two grids is tabulated
 
 
+class Rounding(NamedTuple):
+    """A quantizer that was lifted: the real numbers ``x``, what rounds them, and the codes."""
+
+    x: Lifted
+    steps: Chain
+    y: Lifted
+
+
 @dataclass
 class Lifter(Layout):
-    """Handlers build through this."""
+    """Handlers build through this. ``roundings`` are those of the current source node."""
+
+    roundings: list[Rounding] = field(default_factory=list)
 
     # Quantizers
 
@@ -59,6 +69,11 @@ class Lifter(Layout):
         whole = Chain((*x.chain.steps, *steps.steps))
         if any(step.kind == "softmax" for step in x.chain.steps):
             return replace(x, chain=whole)
+        y = self._quantized(x, whole, range_)
+        self.roundings.append(Rounding(x, steps, y))
+        return y
+
+    def _quantized(self, x: Lifted, whole: Chain, range_: IntRange | None) -> Lifted:
         if isinstance(x.edge, Feed):
             if range_ is None:
                 raise self.call.error(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -134,7 +135,7 @@ def _run(values: list[np.ndarray], widths: list[int], rank: int) -> np.ndarray |
 
 
 @handles("Split")
-def split(lifter: Lifter, call: Call) -> tuple[Tensor, ...]:
+def split(lifter: Lifter, call: Call) -> tuple[Tensor | None, ...]:
     x, axis, count = call.lifted(integer=True), call.attrs.get("axis", 0), len(call.needed)
     if not -len(x.shape) <= axis < len(x.shape):
         raise call.error(f"axis {axis} for a tensor of rank {len(x.shape)}", code="HW103")
@@ -149,7 +150,8 @@ def split(lifter: Lifter, call: Call) -> tuple[Tensor, ...]:
         raise call.error(f"{size} elements do not split into {sizes}", code="HW103")
     x = lifter.placed(lifter.settled(x))
     cuts = np.split(x.index, np.cumsum(sizes)[:-1], axis=axis)
-    return tuple(lifter.part(x, cut) for cut in cuts)
+    pairs = zip(cuts, call.needed, strict=True)
+    return tuple(lifter.part(x, cut) if needed else None for cut, needed in pairs)
 
 
 @handles("Slice")
@@ -164,7 +166,12 @@ def slice_(lifter: Lifter, call: Call) -> Tensor:
 @handles("Gather")
 def gather(lifter: Lifter, call: Call) -> Tensor:
     x, indices = call.lifted(integer=True), call.constant(1, "indices").astype(np.int64)
-    index = np.take(x.index, indices, axis=call.attrs.get("axis", 0))
+    axis = call.attrs.get("axis", 0)
+    if not -len(x.shape) <= axis < len(x.shape):
+        raise call.error(f"axis {axis} for a tensor of rank {len(x.shape)}", code="HW103")
+    size = x.index.size // x.shape[axis] * indices.size
+    lifter.limits.check("tensor", size, where=call.where)
+    index = np.take(x.index, indices, axis=axis)
     if len(np.unique(index)) < index.size:
         raise call.error("it takes an element more than once")
     return replace(x, index=index) if index.size == x.index.size else lifter.part(x, index)
@@ -200,13 +207,21 @@ def _borders(call: Call, rank: int) -> tuple[tuple[int, ...], tuple[int, ...], f
         value = float(np.ravel(call.constant(2, "value"))[0])
     axes = list(range(rank))
     if call.get(3) is not None:
-        axes = [int(axis) % rank for axis in np.ravel(call.constant(3, "axes"))]
+        axes = _axes_of(call, np.ravel(call.constant(3, "axes")), rank)
     if pads is None or len(pads) != 2 * len(axes):
         raise call.error(f"pads {pads} for {len(axes)} axes", code="HW103")
     before, after = [0] * rank, [0] * rank
     for i, axis in enumerate(axes):
         before[axis], after[axis] = pads[i], pads[i + len(axes)]
     return tuple(before), tuple(after), value
+
+
+def _axes_of(call: Call, axes: Iterable[int], rank: int) -> list[int]:
+    """``axes``, each counted from the first."""
+    found = [int(axis) for axis in axes]
+    if any(not -rank <= axis < rank for axis in found):
+        raise call.error(f"axes {tuple(found)} for a tensor of rank {rank}", code="HW103")
+    return [axis % rank for axis in found]
 
 
 def _padded(
@@ -244,6 +259,10 @@ def resize(lifter: Lifter, call: Call) -> Tensor:
     x = call.lifted(integer=True)
     if call.attrs.get("mode", "nearest") != "nearest":
         raise call.error(f"it interpolates ({call.attrs['mode']})", "resize with mode nearest")
+    sizes = [_scale(call, x.shape, axis)[1] for axis in range(len(x.shape))]
+    if min(sizes) < 1:
+        raise call.error(f"it resizes {x.shape} to {tuple(sizes)}", code="HW103")
+    lifter.limits.check("tensor", math.prod(sizes), where=call.where)
     sources = [_sources(call, x.shape, axis) for axis in range(len(x.shape))]
     factors = [len(s) // n for s, n in zip(sources, x.shape, strict=True)]
     repeats = all(np.array_equal(s, np.arange(n).repeat(f))
@@ -300,7 +319,7 @@ def _sources(call: Call, shape: tuple[int, ...], axis: int) -> np.ndarray:
 def _scale(call: Call, shape: tuple[int, ...], axis: int) -> tuple[float, int]:
     """The factor along ``axis`` and the output's size."""
     scales_at = 1 if call.op == "Upsample" or call.opset < 11 else 2
-    axes = [a % len(shape) for a in call.attrs.get("axes", range(len(shape)))]
+    axes = _axes_of(call, call.attrs.get("axes", range(len(shape))), len(shape))
     if axis not in axes:
         return 1.0, shape[axis]
     k = axes.index(axis)

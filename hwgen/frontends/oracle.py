@@ -222,7 +222,7 @@ def _run_node(
     custom = CUSTOM.get(node.op_type)
     if custom is None:
         fail("HW201", where=source.where(node), why=f"no reference for {node.op_type}")
-    known[node.output[0]] = custom(attributes(node), *(known[name] for name in node.input))
+    known[node.output[0]] = custom(attributes(node), *(known[name] for name in node.input if name))
 
 
 def _batched_nodes(

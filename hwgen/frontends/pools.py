@@ -31,6 +31,7 @@ def averaged(lifter: Lifter, call: Call, x: Lifted) -> Lifted:
     stated = window_of(call, kernel, want.shape)
     ceil = bool(call.attrs.get("ceil_mode", 0))
     window = window_of(call, kernel, want.shape, ceil=ceil) if ceil else stated
+    lifter.survey(window, want.shape)
     include = bool(call.attrs.get("count_include_pad", 0))
     ones = np.ones((1, *want.shape[:2], 1), np.int64)
     inside = windows(ones, window, 0).sum(axis=(3, 4))[0]

@@ -5,7 +5,6 @@ Unlike a QONNX quantizer, they add the zero point after rounding.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,20 +15,8 @@ from hwgen.frontends.call import Call, handles
 from hwgen.frontends.lifted import Constant, Lifted, Tensor
 from hwgen.frontends.lifter import Lifter
 from hwgen.frontends.tensors import check_scale
+from hwgen.frontends.types import codes_of_type, stored
 from hwgen.ir.chain import Chain
-
-EXACT = 1 << 24  # float32 holds every integer up to here
-
-
-def codes_of_type(name: str) -> IntRange | None:
-    """The range of an integer type by NumPy's name of it: ``int4``, ``uint16``; None for others."""
-    found = re.fullmatch(r"(u?)int(\d+)", name)
-    return IntRange.of_bits(int(found[2]), signed=not found[1]) if found else None
-
-
-def stored(dtype: str) -> str:
-    """The NumPy type in which arrays of an integer type are kept: at least a byte wide."""
-    return re.sub(r"int[24]$", "int8", dtype)
 
 
 @handles("QuantizeLinear", patient=True)
@@ -66,10 +53,14 @@ def _target(call: Call) -> str:
 
 @handles("DequantizeLinear", patient=True)
 def dequantize_linear(lifter: Lifter, call: Call) -> Tensor:
-    x = call.get(0)
+    x, zero_point = call.get(0), call.get(2)
     if isinstance(x, Constant):
-        if codes_of_type(x.array.dtype.name) is None:
-            raise call.error(f"it dequantizes {x.array.dtype.name}", "store integers")
+        kind = x.array.dtype.name
+        if codes_of_type(kind) is None:
+            raise call.error(f"it dequantizes {kind}", "store integers")
+        if isinstance(zero_point, Constant) and zero_point.array.dtype.name != kind:
+            other = zero_point.array.dtype.name
+            raise call.error(f"its zero point is {other}, what it dequantizes {kind}", code="HW103")
         scale, zero = parameters(call, x.shape)
         return scaled(np.asarray(x.array, np.int64) - zero, scale)
     x = call.lifted(integer=True)
@@ -102,7 +93,10 @@ def parameters(call: Call, shape: tuple[int, ...], at: int = 1) -> tuple[np.ndar
     check_scale(scale, call.where)
     zero = np.zeros(scale.shape, np.int64)
     if call.get(at + 1) is not None:
-        zero = np.asarray(call.constant(at + 1, "zero point"), np.int64)
+        zero = call.constant(at + 1, "zero point")
+        if codes_of_type(zero.dtype.name) is None:
+            raise call.error(f"its zero point is {zero.dtype.name}, no integer", code="HW103")
+        zero = np.asarray(zero, np.int64)
     if zero.shape != scale.shape and max(zero.size, scale.size) > 1:
         raise call.error(f"scale {scale.shape} and zero point {zero.shape} differ", code="HW103")
     return _along(call, scale, shape), _along(call, zero, shape)
@@ -119,9 +113,9 @@ def _along(call: Call, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray
         if len(values) != shape[axis]:
             raise call.error(f"{len(values)} scales for an axis of {shape[axis]}", code="HW103")
         return values.reshape([-1 if i == axis else 1 for i in range(len(shape))])
-    if not block or values.ndim != len(shape) or values.shape[axis] != -(-shape[axis] // block):
+    if block < 1 or values.ndim != len(shape) or values.shape[axis] != -(-shape[axis] // block):
         raise call.error(f"scales {values.shape} in blocks of {block} for {shape}", code="HW103")
-    return np.take(values.repeat(block, axis=axis), np.arange(shape[axis]), axis=axis)
+    return np.take(values, np.arange(shape[axis]) // block, axis=axis)
 
 
 @handles("DynamicQuantizeLinear")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hwgen.core.intrange import IntRange
 from hwgen.frontends.call import Call, handles
@@ -21,7 +22,9 @@ from hwgen.frontends.lifted import Constant, Lifted, Tensor, affine_of
 from hwgen.frontends.lifter import Lifter
 from hwgen.frontends.merges import concatenated
 from hwgen.frontends.pools import averaged, globally_averaged
-from hwgen.frontends.qdq import codes_of_type, dequantized, parameters
+from hwgen.frontends.qdq import dequantized, parameters
+from hwgen.frontends.tensors import check_scale
+from hwgen.frontends.types import codes_of_type
 from hwgen.ir.chain import Chain
 
 F32 = np.float32
@@ -33,12 +36,20 @@ def _integers(call: Call, i: int, zero_at: int) -> Lifted:
     x = call.lifted(i, integer=True)
     if codes_of_type(x.dtype) is None:
         raise call.error(f"its input {i} is {x.dtype}, no integer type", code="HW103")
-    zero = np.zeros((), np.int64)
-    if call.get(zero_at) is not None:
-        zero = call.constant(zero_at, "zero point").astype(np.int64)
+    zero = _zero(call, zero_at)
     if zero.size > 1:
         raise call.error("its input has a zero point per channel", "use one per tensor")
     return dequantized(call.name, x, np.ones(()), zero.reshape(()))
+
+
+def _zero(call: Call, i: int) -> np.ndarray:
+    """The zero point at input ``i`` as int64; 0 where there is none."""
+    if call.get(i) is None:
+        return np.zeros((), np.int64)
+    zero = call.constant(i, "zero point")
+    if codes_of_type(zero.dtype.name) is None:
+        raise call.error(f"its zero point is {zero.dtype.name}, no integer", code="HW103")
+    return zero.astype(np.int64)
 
 
 def _weight(call: Call, i: int, zero_at: int, axis: int) -> Constant:
@@ -46,14 +57,13 @@ def _weight(call: Call, i: int, zero_at: int, axis: int) -> Constant:
     weight = call.constant(i, "weight")
     if codes_of_type(weight.dtype.name) is None:
         raise call.error(f"its weight is {weight.dtype.name}, no integer type", code="HW103")
-    zero = np.zeros((), np.int64)
-    if call.get(zero_at) is not None:
-        zero = call.constant(zero_at, "zero point").astype(np.int64)
+    zero = _zero(call, zero_at)
     codes = weight.astype(np.int64) - _on_axis(call, zero, weight.shape, axis)
     return Constant(codes.astype(F32), codes, np.ones(codes.shape))
 
 
-def _on_axis(call: Call, values: np.ndarray, shape: tuple[int, ...], axis: int) -> np.ndarray:
+def _on_axis(call: Call, given: ArrayLike, shape: tuple[int, ...], axis: int) -> np.ndarray:
+    values = np.asarray(given)
     if values.size == 1:
         return values.reshape(())
     if values.size != shape[axis]:
@@ -70,8 +80,12 @@ def _number(call: Call, i: int, what: str) -> np.ndarray:
 
 def _scales(call: Call, *at: int) -> list[np.ndarray]:
     """Scales float32 ``(...)`` at those inputs."""
-    return [np.asarray(parameters(replace(call, attrs={}), (1,), i)[0], F32) if
-            call.constant(i, "scale").size == 1 else call.constant(i, "scale") for i in at]  # fmt: skip
+    scales = [call.constant(i, "scale") for i in at]
+    for scale in scales:
+        if scale.dtype != np.float32 or not scale.size:
+            raise call.error(f"its scale is {scale.dtype.name} {scale.shape}", code="HW103")
+        check_scale(scale, call.where)
+    return [scale.reshape(()) if scale.size == 1 else scale for scale in scales]
 
 
 def _accumulators(lifter: Lifter, y: Lifted, bias: np.ndarray | None) -> Lifted:
@@ -241,7 +255,8 @@ def qlinear_average(lifter: Lifter, call: Call) -> Tensor:
     if call.attrs.get("channels_last", 0):
         raise call.error("its channels come last", NHWC)
     x = _reals(call, 0)
-    assert isinstance(x, Lifted)
+    if not isinstance(x, Lifted):
+        raise call.error("its input does not depend on the model's input")
     kernel, windows = call.attrs.get("kernel_shape"), call.op == "QLinearAveragePool"
     # a window over the whole image is computed as the global one, which rounds otherwise at ties
     whole = kernel == x.shape[2:] and not any(call.attrs.get("pads") or ())
@@ -262,7 +277,8 @@ FUNCTIONS: dict[str, Callable[[Call, Lifted], Lifted]] = {
 @handles(*FUNCTIONS)
 def qlinear_function(lifter: Lifter, call: Call) -> Tensor:
     x = _reals(call, 0)
-    assert isinstance(x, Lifted)
+    if not isinstance(x, Lifted):
+        raise call.error("its input does not depend on the model's input")
     if call.op == "QLinearSoftmax":
         x, _ = lifter.pixels(x, call.attrs.get("axis", -1) % len(x.shape))
     (scale,) = _scales(call, 3)

@@ -39,20 +39,22 @@ class ChildFaultError(RuntimeError):
     """The child met a fault of hwgen; the text is its traceback."""
 
 
-def run(work: Work, folder: Path, *args: Any, limits: Limits, where: str) -> Any:
+def run(work: Work, folder: Path, *args: Any, limits: Limits, where: str,
+        tick: Callable[[], None] = lambda: None) -> Any:  # fmt: skip
     """``work(folder, limits, *args)`` in a child, and its answer.
 
     ``work`` is a function of a module; ``args`` and the answer are what JSON can hold; arrays
     travel as files in ``folder``. Raises the HwgenErrors of ``work``; HW106 where the child reaches
     ``limits.memory`` or ``limits.seconds``; HW103 where the file crashes it. ``where`` is the file
-    that those two name.
+    that those two name. ``tick`` is called some 50 times per second while the child works, and once after.
     """
     _check_folder(folder)
     if sys.platform == "linux" and threading.active_count() == 1:
         pid = _fork(work, folder, limits, args)
     else:  # another thread may hold a lock, which a fork would copy but nobody would open
         pid = _spawn(work, folder, limits, args)
-    status, late = _wait(pid, limits.seconds)
+    status, late = _wait(pid, limits.seconds, tick)
+    tick()
     answer = _answer(folder / _ANSWER)
     ended_by = signal.Signals(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else None
     if late or ended_by == signal.SIGXCPU:
@@ -118,7 +120,7 @@ def _spawn(work: Work, folder: Path, limits: Limits, args: tuple[Any, ...]) -> i
     return process.pid
 
 
-def _wait(pid: int, seconds: float) -> tuple[int, bool]:
+def _wait(pid: int, seconds: float, tick: Callable[[], None]) -> tuple[int, bool]:
     """The child's status, and whether it had to be killed since it took too long."""
     end, pause, late = time.monotonic() + seconds, 0.001, False
     try:
@@ -131,6 +133,7 @@ def _wait(pid: int, seconds: float) -> tuple[int, bool]:
                 late = True
                 os.kill(pid, signal.SIGKILL)
             time.sleep(pause)
+            tick()
             pause = min(2 * pause, 0.02)
     finally:
         if pid:  # interrupted
@@ -152,6 +155,7 @@ def _serve(work: Work, folder: Path, limits: Limits, args: tuple[Any, ...]) -> N
     result: dict[str, Any]
     try:
         _confine(limits)
+        os.environ["TMPDIR"] = str(folder)  # where onnxruntime leaves a file of its own
         result = {"answer": work(folder, limits, *args)}
     except HwgenError as error:
         result = {"problems": [problem.as_dict() for problem in error.problems]}

@@ -74,7 +74,8 @@ def squeeze(_: Lifter, call: Call) -> Tensor:
 @handles("Unsqueeze", patient=True)
 def unsqueeze(_: Lifter, call: Call) -> Tensor:
     x = _data(call)
-    count = len(call.attrs.get("axes", ())) or np.size(call.constant(1, "axes"))
+    given = call.attrs.get("axes", ()) if call.get(1) is None else call.constant(1, "axes")
+    count = np.size(given)
     axes = _axes(call, len(x.shape) + count) or []
     if len(set(axes)) != count:
         raise call.error(f"axes {axes} name one twice", code="HW103")

@@ -104,7 +104,7 @@ def staircase_of(codes: np.ndarray, sums: np.ndarray) -> Threshold:
     order = np.argsort(sums, axis=None, kind="stable")
     x, y = sums.ravel()[order], codes.reshape(-1, codes.shape[2])[order]
     steps = np.diff(y, axis=0)
-    falls = (steps < 0).any(axis=0)
+    falls = np.asarray((steps < 0).any(axis=0))
     assert not (falls & (steps > 0).any(axis=0)).any(), "the sum does not order the codes"
     assert not steps[np.diff(x) == 0].any(), "equal sums have different codes"
     low, high = int(y.min()), int(y.max())

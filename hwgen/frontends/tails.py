@@ -10,11 +10,11 @@ import numpy as np
 from hwgen.core.window import Window
 from hwgen.frontends.call import Call, handles
 from hwgen.frontends.geometry import image, tensor_of_image, window_of
-from hwgen.frontends.lifted import Feed, Lifted, Tensor
+from hwgen.frontends.lifted import Feed, Lifted, Tensor, affine_of
 from hwgen.frontends.lifter import RECODINGS, Lifter
 from hwgen.frontends.thresholds import ENUMERATE, sample
 from hwgen.ir.chain import Chain
-from hwgen.ops import Conv, MatMul, MaxPool, TopK
+from hwgen.ops import Add, Conv, MatMul, MaxPool, TopK
 
 
 @handles("MaxPool")
@@ -54,7 +54,7 @@ def _pooled(lifter: Lifter, call: Call, x: Lifted, window: Window) -> Tensor:
 
 def _flipped(lifter: Lifter, call: Call, x: Lifted, falling: np.ndarray) -> Lifted:
     """``x`` on an edge whose falling channels are negated in the layer that makes them."""
-    producer = None if isinstance(x.edge, Feed) else lifter.builder.node_of(x.edge)
+    producer = lifter.builder.node_of(x.edge) if isinstance(x.edge, str) else None
     if producer is None or not isinstance(producer.op, (MatMul, Conv)):
         raise call.error("the function before it falls, and the layer that makes its input cannot "
                     "be negated", "use positive scales before pooling", "HW204")  # fmt: skip
@@ -99,9 +99,8 @@ def _ordered(lifter: Lifter, call: Call, x: Lifted) -> Lifted:
     """``x`` where its integers alone decide which channel is greatest, ties included."""
     lifter.pointwise(x)
     x = _unbiased(lifter, x)
-    if any(
-        np.size(v) > 1 for s in x.chain.steps for v in s.args.values() if not isinstance(v, str)
-    ):
+    x = _with_offsets(lifter, x)
+    if any(array.size > 1 for array in x.chain.arrays()):
         raise call.error(
             "the scale or bias before it differs between channels: integers do not order them",
             "end the model at the logits",
@@ -120,13 +119,33 @@ def _ordered(lifter: Lifter, call: Call, x: Lifted) -> Lifted:
                 "end the model at the logits", "HW204")  # fmt: skip
 
 
+def _with_offsets(lifter: Lifter, x: Lifted) -> Lifted:
+    """``x`` on integers that are ordered as the real numbers are, where only biases differ.
+
+    With ``m > 0`` for all, channel c is greater than d where ``q_c + b_c > q_d + b_d``, ``b`` the
+    bias by ``m``. Only the order of the fractions of ``b`` matters: ``n*q + n*floor(b) + rank`` has
+    the same order, n being how many fractions there are.
+    """
+    found = affine_of(x.chain)
+    if found is None or not isinstance(x.edge, str):
+        return x
+    m, a = found
+    if m.ndim or m <= 0 or not a.ndim:
+        return x
+    whole = np.floor(a / m)
+    values, rank = np.unique(a / m - whole, return_inverse=True)
+    offset = len(values) * whole.astype(np.int64) + rank
+    edge = lifter.emit(Add((len(values),), offset - offset.min()), x.edge, origin=x.origin)
+    return replace(x, edge=edge, chain=Chain())
+
+
 def _unbiased(lifter: Lifter, x: Lifted) -> Lifted:
     """``x`` without the offset that comes from coding -1 and 1, say, as 0 and 1.
 
     Such an offset is the sum of an output's weights times a fraction ``plus / times``. The layer
     then reads ``times * code + plus`` instead, which has no offset.
     """
-    producer = None if isinstance(x.edge, Feed) else lifter.builder.node_of(x.edge)
+    producer = lifter.builder.node_of(x.edge) if isinstance(x.edge, str) else None
     if producer is None or not isinstance(producer.op, MatMul) or not x.chain.steps:
         return x
     first, *others = x.chain.steps

@@ -101,12 +101,29 @@ def _check_tensor(tensor: TensorProto, where: str, limits: Limits) -> int:
         have, unit = len(getattr(tensor, field)), "values"
         need = -(-count * bits // 8) if bits < 8 else count
         fields.discard(field)
+        _check_values(tensor, field, bits, where)
     if fields:
         fail("HW103", where=where, why=f"it has data in {', '.join(sorted(fields))} as well")
     if have != need:
         why = f"{have} {unit} of data for shape {tuple(tensor.dims)}, which takes {need}"
         fail("HW103", where=where, why=why)
     return count
+
+
+def _check_values(tensor: TensorProto, field: str, bits: int, where: str) -> None:
+    """Numbers of 16 bits or fewer are stored in wider ones, whose other bits must say nothing."""
+    name = TensorProto.DataType.Name(tensor.data_type)
+    if field != "int32_data" or name == "INT32" or not tensor.int32_data:
+        return
+    width = max(bits, 8)
+    lo, hi = (-(1 << width - 1), 1 << width - 1) if name in ("INT8", "INT16") else (0, 1 << width)
+    if name == "BOOL":
+        lo, hi = 0, 2
+    elif bits < 8:
+        lo = -(1 << width - 1)  # some writers store the packed byte with a sign
+    least, most = min(tensor.int32_data), max(tensor.int32_data)
+    if not lo <= least <= most < hi:
+        fail("HW103", where=where, why=f"it holds {most if most >= hi else least}, no {name}")
 
 
 _FIELDS = ("float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")

@@ -45,8 +45,8 @@ def _check_size(steps: int, channels: int) -> None:
 
 def codes_of(chain: Chain) -> Function:
     """A chain that ends in a quantizer, as a function of integers."""
-    tables = [step.args["thresholds"] for step in chain.steps if step.kind == "count"]
-    wide = max((np.shape(table)[-1] for table in tables), default=1)  # it compares with each
+    tables = [np.asarray(s.args["thresholds"]) for s in chain.steps if s.kind == "count"]
+    wide = max((table.shape[-1] for table in tables), default=1)  # it compares with each
 
     def function(x: np.ndarray) -> np.ndarray:
         flat = x.reshape(-1, x.shape[-1])

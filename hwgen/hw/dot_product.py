@@ -10,7 +10,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.adder_graph import AdderGraph, Term, linear_range, share
-from hwgen.hw.bit_heap import Register, add3, compress, plan
+from hwgen.hw.bit_heap import Register, add3, compress, plan, sites
+from hwgen.hw.pair_rows import PairRows, Planes, row_heights, row_sites
 from hwgen.hw.stream import element
 
 LEVELS_PER_STAGE = 3  # adder levels between two registers
@@ -95,22 +96,27 @@ def dot_products(m: Module, x: Sequence[Value], rows: Sequence[Sequence[Value]],
     shape, span = x[0].shape(), tree_registers(len(x)) if register else 0
     total_range = sum_range(shape, weight, len(x))
     width = len(onto.registers[0]) if onto else total_range.width
-    none: list[list[Value]] = [[] for _ in range(width)]
     bipolar = is_bipolar(weight)
     if bipolar:  # w = 2b - 1, so sum w*x = 2 * sum b*x - sum x; the latter serves all rows
-        planes = [(1, False)]
+        planes: Planes = ((1, False),)
         less = _negative_sum(m, x, width, span, register)
     else:
         bits = weight_bits(weight)
-        planes = [(j, j == bits - 1 and bool((weight < 0).any())) for j in range(bits)]
-    lanes = Cat(*[*x] * len(planes))
+        planes = tuple((j, j == bits - 1 and bool((weight < 0).any())) for j in range(bits))
+    none: list[list[Value]] = [[] for _ in range(width)]
+    pairs = PairRows(m, x) if _rows_pay(shape, len(x), planes, width, len(rows)) else None
     results = []
     for p, row in enumerate(rows):
-        products = Signal(len(lanes), name="products")
-        codes = Cat(code[j].replicate(shape.width) for j, _ in enumerate(planes) for code in row)
-        m.d.comb += products.eq(lanes & codes)
-        columns, offset = _columns(products, shape, len(x), planes, width)
-        words = compress(m, columns, none, span, register)
+        if pairs:
+            columns, offset = pairs.columns(row, planes, width)
+            columns = _registered(columns, register if span else None)
+            words = compress(m, none, columns, max(span - 1, 0), register)
+        else:
+            codes = Cat(code[j].replicate(shape.width) for j in range(len(planes)) for code in row)
+            products = Signal(len(codes), name="products")
+            m.d.comb += products.eq(Cat(*[*x] * len(planes)) & codes)
+            columns, offset = _columns(products, shape, len(x), planes, width)
+            words = compress(m, columns, none, span, register)
         if bipolar:
             total: Value = add3(m, *words, less, width)
             if onto:
@@ -126,17 +132,39 @@ def dot_products(m: Module, x: Sequence[Value], rows: Sequence[Sequence[Value]],
     return results
 
 
+def _registered(columns: Sequence[Sequence[Value]], register: Register | None) -> list[list[Value]]:
+    """The same columns one clock later, or at once without ``register``."""
+    if register is None or not any(columns):
+        return [list(column) for column in columns]
+    later = iter(register(Cat(bit for column in columns for bit in column)))
+    return [[next(later) for _ in column] for column in columns]
+
+
+def _rows_pay(x: Shape, lanes: int, planes: Planes, width: int, rows: int) -> bool:
+    """Whether selecting sums of pairs takes fewer LUTs than a heap of single products."""
+    none = (0,) * width
+    heights = row_heights(lanes, x.width, planes, width)
+    selected = row_sites(lanes, x.width, planes) + sites(plan(none, heights), 0)
+    shared = -(-lanes // 2) * (x.width + 1)
+    products = [0] * width
+    for shift, _ in planes:
+        for k in range(shift, min(shift + x.width, width)):
+            products[k] += lanes
+    heap = sites(plan(tuple(products), none), sum(products))
+    return 0.8 * (rows * selected + shared) < rows * heap  # yosys gains on rows, loses on heaps
+
+
 def _negative_sum(m: Module, x: Sequence[Value], width: int, span: int,
                   register: Register | None) -> Value:  # fmt: skip
     """``-sum(x)`` and the offset of the products of bipolar weights, modulo 2**width."""
     shape = x[0].shape()
-    bits, offset = _columns(Cat(*x), shape, len(x), [(0, False)], width)
+    bits, offset = _columns(Cat(*x), shape, len(x), ((0, False),), width)
     words = compress(m, [[] for _ in bits], bits, span, register)
     rows_offset = -(len(x) << shape.width) if shape.signed else 0
     return ~add3(m, *words, offset - 1 - rows_offset, width)  # -s = ~(s - 1)
 
 
-def _columns(products: Value, x: Shape, lanes: int, planes: Sequence[tuple[int, bool]],
+def _columns(products: Value, x: Shape, lanes: int, planes: Planes,
              width: int) -> tuple[list[list[Value]], int]:  # fmt: skip
     """Bits by weight, and the constant to add to their sum.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Union
 
 import numpy as np
@@ -112,6 +113,11 @@ class Step:
         if self.kind not in STEPS:
             raise ValueError(f"unknown step {self.kind!r}")
 
+    @property
+    def inner(self) -> list[Chain]:
+        """Chains among its constants."""
+        return [value for value in self.args.values() if isinstance(value, Chain)]
+
     def __call__(self, x: np.ndarray) -> np.ndarray:
         return STEPS[self.kind](x, **self.args)
 
@@ -150,6 +156,16 @@ class Chain:
                     yield from value.arrays()
                 elif not isinstance(value, str):
                     yield value
+
+    @cached_property
+    def size(self) -> int:
+        """Steps, those of chains within included."""
+        return sum(1 + sum(inner.size for inner in step.inner) for step in self.steps)
+
+    @cached_property
+    def depth(self) -> int:
+        """How many chains stand within one another; 1 for one without any."""
+        return 1 + max((inner.depth for step in self.steps for inner in step.inner), default=0)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

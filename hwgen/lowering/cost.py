@@ -8,15 +8,38 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from hwgen.core.intrange import IntRange
+from hwgen.hw.adder_graph import csd
+from hwgen.hw.pair_rows import row_heights, row_sites
 from hwgen.hw.weight_memory import rom_style
 
 
-def product_luts(weight_bits: int, x_bits: int, *, bipolar: bool = False) -> float:
-    """LUTs of one product of a stored weight and an input."""
-    if bipolar or weight_bits == 1 or x_bits == 1:
-        return 0.5 if x_bits == 1 else (x_bits + 1) / 2
-    return 1.1 * weight_bits * x_bits
+def dot_product_luts(
+    lanes: int, weight_bits: int, x_bits: int, rows: int, *, bipolar: bool = False
+) -> float:
+    """LUTs of one of ``rows`` dot products of stored weights and shared inputs.
+
+    Follows what :func:`hwgen.hw.dot_product.dot_products` builds: rows over pairs of lanes, or a
+    heap of single products. Compressing a heap takes a LUT cell per bit that vanishes.
+    """
+    width = weight_bits + x_bits + max(lanes - 1, 0).bit_length()
+    heap = 1.8 * lanes * weight_bits * x_bits + width * (1 + bipolar)
+    planes = tuple((j, False) for j in range(weight_bits))
+    heights = row_heights(lanes, x_bits, planes, width)
+    shared = -(-lanes // 2) * (x_bits + 1) / rows
+    rows_of_pairs = row_sites(lanes, x_bits, planes) + sum(heights) + width * bipolar + shared
+    return min(heap, rows_of_pairs * (1.18 if weight_bits <= 2 else 1.0))  # fitted
+
+
+def constant_product_luts(weight: np.ndarray, x_bits: int) -> float:
+    """LUTs of a product with a constant matrix ``(K, N)``, unrolled; zeros cost nothing.
+
+    Every signed digit but a column's first is an addition; sharing saves a part of them.
+    """
+    digits = sum(int(np.abs(d).sum()) for _, d in csd(weight))
+    return 0.85 * digits * (x_bits + 0.2)
 
 
 def adder_luts(terms: int, bits: int) -> float:

@@ -201,6 +201,12 @@ def _generators(range_: IntRange, shape: tuple[int, ...], lanes: int, window: Wi
     pad = Pad(range_, (height, width, channels), lanes, window.padding, pad_value)
     padded = (*window.padded_shape(shape), channels)
     geometry = padded, lanes, window.kernel, window.stride, window.dilation
-    if kind == "serial":
-        return pad, SlidingWindow(pad.output_range, *geometry, groups)
-    return pad, ParallelWindow(pad.output_range, *geometry)  # its order is by groups anyway
+    windows = (
+        SlidingWindow(pad.output_range, *geometry, groups) if kind == "serial"
+        else ParallelWindow(pad.output_range, *geometry)  # its order is by groups anyway
+    )  # fmt: skip
+    for part in (pad, windows):
+        vars(part)["_MustUse__used"] = (
+            True  # Amaranth warns of parts that are only asked for their timing
+        )
+    return pad, windows

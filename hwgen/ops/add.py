@@ -19,7 +19,7 @@ from hwgen.lowering.lanewise import Joined
 
 @dataclass(frozen=True, eq=False)
 class Add(Op):
-    """``y = sum_i multipliers[i] * x_i + offset`` over two or more inputs of one shape.
+    """``y = sum_i multipliers[i] * x_i + offset`` over inputs of one shape.
 
     ``offset`` is an integer, or int64 ``(C,)`` with one for each channel.
     """
@@ -29,8 +29,8 @@ class Add(Op):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "offset", frozen_array(np.ravel(self.offset)))
-        if len(self.multipliers) < 2:
-            raise ValueError(f"a sum needs two inputs, not {len(self.multipliers)}")
+        if not self.multipliers:
+            raise ValueError("a sum needs an input")
 
     @property
     def offsets(self) -> np.ndarray:

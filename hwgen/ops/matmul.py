@@ -14,7 +14,13 @@ from hwgen.ir.exact import integer_matmul
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, mac_actor
-from hwgen.lowering.cost import adder_luts, product_luts, ram_cost, register_bits, rom_cost
+from hwgen.lowering.cost import (
+    constant_product_luts,
+    dot_product_luts,
+    ram_cost,
+    register_bits,
+    rom_cost,
+)
 
 
 def accumulator_range(weight: np.ndarray, x: IntRange) -> IntRange:
@@ -23,9 +29,12 @@ def accumulator_range(weight: np.ndarray, x: IntRange) -> IntRange:
     Zero is included: an accumulator starts there, and every partial sum, in any order, lies
     between the sum of the negative and the sum of the positive terms.
     """
-    positive, negative = np.maximum(weight, 0), np.minimum(weight, 0)
-    hi = (positive * x.hi + negative * x.lo).sum(axis=0)
-    lo = (positive * x.lo + negative * x.hi).sum(axis=0)
+    positive, negative = (side(weight, 0).sum(axis=0) for side in (np.maximum, np.minimum))
+    largest = max(int(positive.max(initial=0)), -int(negative.min(initial=0)))
+    if largest.bit_length() + x.width > 61:  # int64 would wrap, Python's integers do not
+        positive, negative = positive.astype(object), negative.astype(object)
+    hi = positive * x.hi + negative * x.lo
+    lo = positive * x.lo + negative * x.hi
     return IntRange(min(int(lo.min()), 0), max(int(hi.max()), 0))
 
 
@@ -96,10 +105,10 @@ def mac_cost(
     width, bipolar = weight_bits(weight), is_bipolar(weight)
     y = accumulator_range(weight, x)
     depth = weight.size // (pe * simd)
-    product = product_luts(width, x.width, bipolar=bipolar)
-    lut = pe * (simd * product + adder_luts(simd, width + x.width) + y.width)
-    if depth == 1:  # constant weights: zeros vanish, the others cost their non-zero bits
-        lut = 0.5 * int((weight != 0).sum()) * (x.width + 2)
+    if depth == 1:
+        lut = constant_product_luts(weight, x.width)
+    else:
+        lut = pe * dot_product_luts(simd, width, x.width, pe, bipolar=bipolar)
     rom_lut, bram = rom_cost(pe * simd * width, depth) if depth > 1 else (0, 0.0)
     passes = weight.shape[1] // (groups * pe)
     replay_lut, replay_bram = (

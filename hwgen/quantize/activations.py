@@ -2,7 +2,9 @@
 
 A quantizer stands where a tensor is made, behind its activation: layout and maxima run on codes.
 Operands of products have the bits that were asked for. Summands of residual connections and of
-averages have at least :data:`SUM_BITS`, since nothing multiplies them.
+averages have at least ``sum_bits``, since nothing multiplies them. A tensor that is both, such as
+the one that a residual block begins with, keeps the wider codes; what multiplies it reads them
+through a second quantizer (:func:`separate`).
 
 Tensors that meet in a Concat share one grid. Those that meet in an Add have scales whose ratios are
 powers of two, so that the sum of shifted codes is the sum of the values.
@@ -11,7 +13,7 @@ powers of two, so that the sum of shifted codes is the sum of the values.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +26,9 @@ from hwgen.quantize.clipping import scale_of
 from hwgen.quantize.grid import Grid
 from hwgen.quantize.statistics import Distribution
 
-INPUT_BITS = 8  # what a camera or a microphone delivers; the model's input is never coarser
 SUM_BITS = 8
+NONE: Mapping[str, str] = {}
+INPUT_BITS = 8  # what a camera or a microphone delivers; the model's input is never coarser
 SUMS = frozenset({"Add", "Sub"})
 AVERAGES = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean"})
 LAYOUT = frozenset({"Identity", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze",
@@ -42,17 +45,40 @@ class Cell:
     bits: int | None
 
 
-def cells(net: FloatNet, layers: list[Layer], abits: Mapping[str, int]) -> list[list[Cell]]:
+def separate(net: FloatNet) -> dict[str, str]:
+    """Give layers that read what sums read too a tensor of their own, an Identity behind it.
+
+    Returns the new tensors, each with the one that it repeats. Model inputs stay as they are.
+    """
+    dynamic, shared = net.dynamic(), set()
+    for node in net.nodes:
+        values = [name for name in node.input if name in dynamic]
+        if node.op_type in AVERAGES or (node.op_type in SUMS and len(values) > 1):
+            shared.update(root for name in values for root in roots(net, name))
+    made: dict[str, str] = {}
+    for layer in net.layers():
+        if shared.difference(net.inputs).intersection(roots(net, layer.x)):
+            made[net.repeat_input(layer)] = layer.x
+    return made
+
+
+def cells(net: FloatNet, layers: list[Layer], abits: Mapping[str, int], *,
+          operands: Mapping[str, str] = NONE, sum_bits: int = SUM_BITS) -> list[list[Cell]]:  # fmt: skip
     """Families of cells whose scales are powers of two apart.
 
     ``abits`` gives the activation bits of each layer by name; a cell that several layers read has
-    the most of theirs. Products of two activations take the most bits of all.
+    the most of theirs. Products of two activations take the most bits of all. ``operands``, from
+    :func:`separate`, are cells of their own where they are narrower than ``sum_bits``.
     """
+    widest = {layer.x: 0 for layer in layers}
+    for layer in layers:
+        widest[layer.x] = max(widest[layer.x], abits[layer.name])
+    narrow = {name for name in operands if widest[name] < sum_bits}
     found: list[Cell] = []
     links: list[list[Cell]] = []
 
     def want(tensor: str, bits: int | None) -> Cell:
-        tensors = set(roots(net, tensor))
+        tensors = set(roots(net, tensor, narrow))
         touching = [cell for cell in found if cell.tensors & tensors]
         joined = touching[0] if touching else Cell(set(), None)
         if not touching:
@@ -90,19 +116,19 @@ def cells(net: FloatNet, layers: list[Layer], abits: Mapping[str, int]) -> list[
     return families
 
 
-def roots(net: FloatNet, tensor: str) -> list[str]:
-    """The tensors that ``tensor`` consists of, but for its layout."""
+def roots(net: FloatNet, tensor: str, ends: Container[str] = ()) -> list[str]:
+    """The tensors that ``tensor`` consists of, but for its layout; ``ends`` consist of nothing."""
     node = net.maker(tensor)
-    if node is None or node.op_type not in LAYOUT or not _keeps_values(net, node):
+    if tensor in ends or node is None or node.op_type not in LAYOUT or not _keeps_values(net, node):
         return [tensor]
     parts = list(node.input) if node.op_type == "Concat" else [node.input[0]]
-    return [root for part in parts for root in roots(net, part)]
+    return [root for part in parts for root in roots(net, part, ends)]
 
 
 def quantizers(
     net: FloatNet, families: list[list[Cell]], seen: Callable[[str], Distribution],
     before: Callable[[str], Distribution | None], method: str,
-    frames: Mapping[str, np.ndarray] | None = None,
+    frames: Mapping[str, np.ndarray] | None = None, sum_bits: int = SUM_BITS,
 ) -> dict[str, Quantizer]:  # fmt: skip
     """The quantizer of every tensor.
 
@@ -124,7 +150,7 @@ def quantizers(
                      why=f"it is {whole.min:g} in every frame: no scale can be found",
                      help="calibrate with typical inputs, and check the model")  # fmt: skip
             entering = cell.tensors & set(net.inputs)
-            bits = max(SUM_BITS, *(c.bits or 0 for c in family)) if cell.bits is None else cell.bits
+            bits = max(sum_bits, *(c.bits or 0 for c in family)) if cell.bits is None else cell.bits
             grid = Grid(bits, signed=whole.min < 0)
             ahead = before(next(iter(cell.tensors))) if len(cell.tensors) == 1 else None
             scale = scale_of("minmax" if entering else method, whole, grid, ahead)
@@ -138,7 +164,7 @@ def quantizers(
                 scale = scales[id(reference)] * 2.0**power
             scales[id(cell)], grids[id(cell)] = scale, grid
         for cell in family:
-            grid, scale = grids[id(cell)], np.float32(scales[id(cell)])
+            grid, scale = grids[id(cell)], np.asarray(scales[id(cell)], np.float32)
             for name in cell.tensors:
                 made[name] = Quantizer(grid.bits, scale, grid.signed)
     return made

@@ -59,8 +59,8 @@ def choose(
 
     def attempt(options: Options) -> None:
         progress(f"trying {options}")
-        session = sessions.get(options.equalize) or Session(source, fit, options, progress)
-        sessions[options.equalize] = session
+        session = sessions.get(options.equalizer) or Session(source, fit, options, progress)
+        sessions[options.equalizer] = session
         made = session.run(wbits, abits, options)
         _, sqnr, alike = compare(session.float_model, made.source, judge, [])
         trials.append(Trial(options, sqnr, alike))

@@ -87,6 +87,6 @@ def narrow(curves: Noise, sizes: Mapping[str, int], budget_bytes: int, *,
         _, name, new = min(wider)
         bits[name] = new
     shared = set.intersection(*(set(curve) for curve in curves.values()))
-    even = [dict.fromkeys(curves, width) for width in shared]
+    even = [{name: width for name in curves} for width in shared]  # noqa: C420
     fitting = [bits, *(chosen for chosen in even if total(chosen) <= 8 * budget_bytes)]
     return min(fitting, key=lambda chosen: sum(curves[n][b] for n, b in chosen.items()))

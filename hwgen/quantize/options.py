@@ -27,7 +27,9 @@ class Options:
     bias also make up for the error that the layers before it leave. ``bit_allocation`` spreads
     weight bits over channels. ``equalize`` is one of :data:`EQUALIZERS`, the first for True.
     ``dead_channels`` is the variance below which a BatchNormalization channel counts as constant,
-    None for no repair. ``widths`` gives (weight, activation) bits of single layers by name.
+    None for no repair. ``sum_bits`` are the bits of what residual connections and averages add, unless
+    activations have more; what is multiplied too is then quantized once more. ``edge_bits`` are the fewest weight bits of the first
+    and the last layer. ``widths`` gives (weight, activation) bits of single layers by name.
     ``input_range`` serves models with BatchNormalization that are quantized without data.
     """
 
@@ -41,12 +43,19 @@ class Options:
     subtensor: int | None = None
     dead_channels: float | None = None
     rounding: Rounding | None = None
+    sum_bits: int = 8
+    edge_bits: int = 1
     widths: Widths | None = None
     input_range: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         if not self.equalize or self.equalize is True:
             object.__setattr__(self, "equalize", "cross-layer" if self.equalize else "")
+
+    @property
+    def equalizer(self) -> str:
+        """One of :data:`EQUALIZERS`, or nothing."""
+        return str(self.equalize or "")
 
     @property
     def clip(self) -> str:
@@ -64,6 +73,7 @@ class Options:
         parts += ["matched variance"] if self.match_variance else []
         parts += ["sequential"] if self.sequential else []
         parts += ["bit allocation"] if self.bit_allocation else []
+        parts += [f"edges {self.edge_bits} bits"] if self.edge_bits > 1 else []
         if self.subtensor is not None:
             parts.append(f"{self.subtensor} scales per weight")
         elif not self.per_channel:
@@ -86,6 +96,8 @@ def check_options(source: Source, options: Options, calibrated: bool) -> None:
          f"choose one of {', '.join(EQUALIZERS)}")  # fmt: skip
     rule("subtensor", options.subtensor is None or options.subtensor >= 1,
          f"must be at least 1, not {options.subtensor}", "1 is one scale per tensor")  # fmt: skip
+    for option, bits in (("sum-bits", options.sum_bits), ("edge-bits", options.edge_bits)):
+        rule(option, bits in range(1, 9), f"must be 1 to 8, not {bits}", "8 is usual")
     rule("dead-channels", options.dead_channels is None or options.dead_channels > 0,
          f"must be positive, not {options.dead_channels}", f"{VARIANCE:g} is usual")  # fmt: skip
     needs = [

@@ -12,7 +12,7 @@ from hwgen.frontends import Source
 from hwgen.quantize.auto import choose
 from hwgen.quantize.mixed import search_widths
 from hwgen.quantize.options import Options
-from hwgen.quantize.ptq import Session
+from hwgen.quantize.ptq import Quantized, Session
 from hwgen.quantize.sqnr import Report
 from hwgen.quantize.statistics import Progress, silent
 
@@ -28,6 +28,18 @@ def post_training(
     ``options`` are the other fields of :class:`Options`. ``budget_bytes`` searches the weight bits
     of each layer instead of taking ``wbits``. Raises what :func:`hwgen.quantize.quantize` raises.
     """
+    made, choices = quantized(source, wbits, abits, calibration, method,
+                              budget_bytes=budget_bytes, progress=progress, **options)  # fmt: skip
+    progress("comparing with the float model")
+    return made.source, made.report(choices)
+
+
+def quantized(
+    source: Source, wbits: int, abits: int, calibration: Mapping[str, np.ndarray],
+    method: str = "mse", *, budget_bytes: int | None = None, progress: Progress = silent,
+    **options: Any,
+) -> tuple[Quantized, tuple[str, ...]]:  # fmt: skip
+    """The same without comparing: the model, and a line for each choice that was made."""
     chosen = Options("mse" if method == "auto" else method, **options)
     choices: tuple[str, ...] = ()
     if budget_bytes is not None:
@@ -41,5 +53,4 @@ def post_training(
         choices += tried
     else:
         made = Session(source, calibration, chosen, progress).run(wbits, abits, chosen)
-    progress("comparing with the float model")
-    return made.source, made.report(choices)
+    return made, choices

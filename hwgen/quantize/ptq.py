@@ -26,7 +26,7 @@ from hwgen.quantize.bias_correction import folded, moments
 from hwgen.quantize.columns import sample_columns
 from hwgen.quantize.dead_channels import repair
 from hwgen.quantize.options import Options, check_options
-from hwgen.quantize.sqnr import LayerReport, Report, compare, sqnr
+from hwgen.quantize.sqnr import LayerReport, Report, compare, short, sqnr
 from hwgen.quantize.statistics import Distribution, Progress, checked, collect, silent
 
 
@@ -106,9 +106,11 @@ class Session:
         self.repaired: dict[str, int] = {}
         if options.dead_channels is not None:
             self.repaired = repair(net, options.dead_channels)
-        if options.equalize:
+        if options.equalizer:
             net.fold_batchnorm()
-            self._equalize(options.equalize)
+            self._equalize(options.equalizer)
+        self.sum_bits = options.sum_bits
+        self.operands = activations.separate(net)
         self.layers = net.layers()
         self.float_model = net.source()
 
@@ -141,12 +143,13 @@ class Session:
         assert self.frames is not None, "statistics need frames"
         families = activations.cells(self.net, self.layers, {x.name: 8 for x in self.layers})
         names = {name for family in families for cell in family for name in cell.tensors}
+        names |= set(self.operands)
         names |= {node.input[0] for name in names if (node := self._relu(name)) is not None}
         found = collect(self.float_model, self.frames, sorted(names), progress=self.progress)
         return {name: histogram.distribution() for name, histogram in found.items()}
 
     def _relu(self, tensor: str):
-        node = self.net.maker(tensor)
+        node = self.net.maker(self.operands.get(tensor, tensor))
         return node if node is not None and node.op_type == "Relu" else None
 
     def _distribution(self, tensor: str) -> Distribution:
@@ -159,7 +162,7 @@ class Session:
         return None if node is None else self._distribution(node.input[0])
 
     def input_quantizer(self, layer: Layer, quantizers: Mapping[str, Quantizer]) -> Quantizer:
-        return quantizers[activations.roots(self.net, layer.x)[0]]
+        return quantizers[activations.roots(self.net, layer.x, quantizers)[0]]
 
     def bits(self, wbits: int, abits: int, options: Options) -> dict[str, tuple[int, int]]:
         """(weight, activation) bits by layer. Raises HW110 for what no grid has."""
@@ -170,6 +173,9 @@ class Session:
                 problems.add("HW110", where=f"layer `{name}`", why="the model has no such layer",
                              help=f"its layers are {', '.join(names[:8])}")  # fmt: skip
         given = dict.fromkeys(names, (wbits, abits)) | dict(options.widths or {})
+        for name in {names[0], names[-1]}.difference(options.widths or {}):
+            if isinstance(wbits, int) and wbits >= 1:
+                given[name] = (max(wbits, options.edge_bits), abits)
         for name, pair in given.items():
             for option, value in zip(("--wbits", "--abits"), pair, strict=True):
                 if not isinstance(value, int | np.integer) or not 1 <= value <= 8:
@@ -185,10 +191,10 @@ class Session:
         for layer in self.layers:
             if set(activations.roots(self.net, layer.x)) & set(self.net.inputs):
                 wanted[layer.name] = max(wanted[layer.name], activations.INPUT_BITS)
-        families = activations.cells(self.net, self.layers, wanted)
-        return activations.quantizers(
-            self.net, families, self._distribution, self._before, method, self.frames
-        )
+        families = activations.cells(self.net, self.layers, wanted, operands=self.operands,
+                                     sum_bits=self.sum_bits)  # fmt: skip
+        return activations.quantizers(self.net, families, self._distribution, self._before, method,
+                                      self.frames, self.sum_bits)  # fmt: skip
 
     def run(self, wbits: int, abits: int, options: Options) -> Quantized:
         """Quantize; everything but the widths and the equalization may differ between runs."""
@@ -210,7 +216,7 @@ class Session:
                 net.add_to_bias(layer, shifts[name])
             net.arrays[layer.weight] = layer.unrows(made.rows).astype(np.float32)
             codes[name], rows[name] = made, w
-            self.progress(f"quantized layer {len(codes)} of {len(self.layers)}: {name}")
+            self.progress(f"quantized layer {len(codes)} of {len(self.layers)}: {short(name)}")
         done = self._closed(net, codes, quantizers)
         return Quantized(self, done, options, quantizers, codes, rows, shifts)
 

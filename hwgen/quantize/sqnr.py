@@ -84,6 +84,16 @@ class Report:
             *(f"  {line}" for line in self.choices),
         ])  # fmt: skip
 
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Report:
+        """The report that :meth:`as_dict` describes."""
+        given = {key: value for key, value in content.items() if key != "worst"}
+        layers = tuple(
+            LayerReport(**{**layer, "weight_scales": tuple(layer["weight_scales"])})
+            for layer in given.pop("layers")
+        )
+        return cls(**{**given, "layers": layers, "choices": tuple(given["choices"])})
+
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "worst": [layer.name for layer in self.worst()]}
 
@@ -122,7 +132,7 @@ def compare(
         alike += int((first.argmax(axis=1) == second.argmax(axis=1)).sum())
         count += len(first)
     several = len(outputs) == 1 and first.shape[1] > 1
-    signal, noise = sum(power[name] for name in outputs)
+    signal, noise = np.sum([power[name] for name in outputs], axis=0)
     return (
         {name: decibel(*power[name]) for name in names},
         decibel(signal, noise),

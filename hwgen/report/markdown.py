@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from hwgen.core.names import identifier
+from hwgen.ir.graph import Graph
 from hwgen.schedule import Design
 
 COLUMNS = ("stage", "op", "output", "PE", "SIMD", "cycles/frame", "LUT", "FF", "BRAM", "DSP")
@@ -20,6 +23,25 @@ def rows(design: Design) -> list[tuple[str, ...]]:
         )
         for s in design.stages
     ]  # fmt: skip
+
+
+def host_table(graph: Graph) -> str:
+    """What is left to the host: real numbers to integers before, and back behind."""
+    rows = [
+        f"| {side} | {cell(port.name)} | {'x'.join(map(str, port.shape))} {port.dtype} | "
+        f"{cell(str(port.chain) or 'nothing')} | {graph.type(port.value)} |"
+        for side, ports in (("input", graph.inputs), ("output", graph.outputs)) for port in ports
+    ]  # fmt: skip
+    return "\n".join([
+        "## On the host", "",
+        "Inputs become integers by these functions, and the output integers real numbers.", "",
+        "| | tensor | of the model | function | of the hardware |", "|---|---|---|---|---|", *rows, "",
+    ])  # fmt: skip
+
+
+def cell(text: str) -> str:
+    """Words of a model file, harmless in a table."""
+    return re.sub(r"[^\w .:;,()/+*=-]", "_", text)[:120]
 
 
 def report(design: Design) -> str:

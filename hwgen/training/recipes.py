@@ -105,6 +105,14 @@ def recipe_of(name: str, **changes: object) -> Recipe:
     if recipe.method not in METHODS:
         fail("HW110", where="method", why=f"there is no {recipe.method!r}",
              help=f"use {', '.join(METHODS)}")  # fmt: skip
+    for field, fits, rule in (
+        *((f, 1 <= getattr(recipe, f) <= 8, "1 to 8") for f in ("wbits", "abits", "edge_bits")),
+        *((f, getattr(recipe, f) >= 1, "at least 1") for f in ("epochs", "batch")),
+        ("rate", 0 < recipe.rate <= 1, "above 0 and at most 1"),
+    ):
+        if not fits:
+            fail("HW110", where=field, why=f"must be {rule}, not {getattr(recipe, field)}",
+                 help=f"{name} has {getattr(RECIPES[name], field)}")  # fmt: skip
     return recipe
 
 
@@ -166,7 +174,8 @@ def train(recipe: str | Recipe, *, seed: int = 0, checkpoint: str | Path | None 
     net = quantized(recipe, float_network(recipe, data)).to(device)
     start = time.perf_counter()
     fit(net, data, epochs=recipe.epochs, rate=recipe.rate, batch=recipe.batch, seed=seed,
-        checkpoint=checkpoint, progress=progress, label=f"{name} {recipe.method}")  # fmt: skip
+        checkpoint=checkpoint, progress=progress, label=f"{name} {recipe.method}",
+        run=f"{recipe}, seed {seed}")  # fmt: skip
     score = accuracy(net, *data.test)
     return Trained(net.cpu(), data, score, time.perf_counter() - start)
 
@@ -175,11 +184,12 @@ def fit(net: nn.Module, data: Data, *, epochs: int, rate: float, batch: int = 64
         loss: Callable[[nn.Module, Tensor, Tensor, float], Tensor] | None = None,
         step: Callable[[torch.optim.Optimizer], None] | None = None,
         checkpoint: str | Path | None = None, progress: Progress | None = None,
-        label: str = "") -> torch.optim.Optimizer:  # fmt: skip
+        label: str = "", run: str = "") -> torch.optim.Optimizer:  # fmt: skip
     """Adam with a cosine schedule per step; the loss is cross-entropy where none is given.
 
     ``loss(net, x, y, t)`` sees how far training is, ``t`` in [0, 1). ``step(optimizer)`` replaces
-    ``optimizer.step()``. Batches are drawn from ``seed`` and the epoch alone, so that a resumed run
+    ``optimizer.step()``. ``run`` names the run in its checkpoint, so that no other goes on
+    from it. Batches are drawn from ``seed`` and the epoch alone, so that a resumed run
     sees the same ones.
     """
     device = next(net.parameters()).device
@@ -189,7 +199,7 @@ def fit(net: nn.Module, data: Data, *, epochs: int, rate: float, batch: int = 64
     optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=rate)
     steps = epochs * -(-len(x) // batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps, 1))
-    first = _resume(checkpoint, net, optimizer, schedule)
+    first = _resume(checkpoint, net, optimizer, schedule, run)
     for epoch in range(first, epochs):
         net.train()
         total, draw = 0.0, torch.Generator().manual_seed(seed * 1_000_003 + epoch)
@@ -205,7 +215,7 @@ def fit(net: nn.Module, data: Data, *, epochs: int, rate: float, batch: int = 64
             schedule.step()
             total += float(cost.detach()) * len(chosen)
         if checkpoint is not None:
-            _save(Path(checkpoint), net, optimizer, schedule, epoch + 1)
+            _save(Path(checkpoint), net, optimizer, schedule, epoch + 1, run)
         if progress is not None:
             progress(f"{label} epoch {epoch + 1}/{epochs}: loss {total / len(x):.3f}")
     return optimizer
@@ -213,20 +223,23 @@ def fit(net: nn.Module, data: Data, *, epochs: int, rate: float, batch: int = 64
 
 def _save(path: Path, net: nn.Module, *others: object) -> None:
     """State dictionaries and numbers only; the file appears whole or not at all."""
-    optimizer, schedule, epoch = others
+    optimizer, schedule, epoch, run = others
     part = path.with_name(path.name + ".part")
     torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(),  # type: ignore[attr-defined]
-                "schedule": schedule.state_dict(), "epoch": epoch}, part)  # type: ignore[attr-defined]  # fmt: skip
+                "schedule": schedule.state_dict(), "epoch": epoch, "run": run},
+               part)  # type: ignore[attr-defined]  # fmt: skip
     part.replace(path)
 
 
 def _resume(path: str | Path | None, net: nn.Module, optimizer: torch.optim.Optimizer,
-            schedule: torch.optim.lr_scheduler.LRScheduler) -> int:  # fmt: skip
+            schedule: torch.optim.lr_scheduler.LRScheduler, run: str) -> int:  # fmt: skip
     """The epoch to begin with, once the checkpoint is loaded; 0 without one."""
     if path is None or not Path(path).exists():
         return 0
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
+        if state["run"] != run:
+            raise ValueError(f"it belongs to {state['run']}")
         net.load_state_dict(state["net"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])

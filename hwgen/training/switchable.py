@@ -4,7 +4,8 @@ Shared are the latent weights and biases; each precision has its own BatchNorm a
 in AdaBits (Jin et al. 2020) and Any-Precision DNN (Yu et al. 2021). With the centered grid the
 codes of a precision are the upper bits of those of every higher one. A step sums the losses of all
 precisions; lower ones may learn from higher ones (:func:`distill`). :func:`single` takes one
-precision out as an ordinary network, which is exported as any other.
+precision out as an ordinary network, which is exported as any other; :func:`to_onnx_all` puts all
+precisions into one file, of which each can be built alone.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from copy import deepcopy
 from typing import Literal
 
 import torch
+from onnx import ModelProto, checker
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hwgen.core.errors import fail
+from hwgen.training.export import to_onnx
 from hwgen.training.quantizers import quantize_weight, weight_layers
 from hwgen.training.weights import DoReFa, WeightQuantizer
 
@@ -151,6 +154,52 @@ def single(net: nn.Sequential, bits: int) -> nn.Sequential:
     _take(alone)
     assert isinstance(alone, nn.Sequential)
     return alone
+
+
+def to_onnx_all(net: nn.Sequential, shape: Sequence[int], name: str = "network") -> ModelProto:
+    """All precisions of ``net`` in one model: input ``x``, an output ``y4`` for 4 bits, and so on.
+
+    Nodes and constants of a precision begin with ``b4_``; constants that several have in common,
+    such as biases, stand there once. ``hwgen build --output-name y4`` builds one precision alone.
+    Raises what :func:`hwgen.training.export.to_onnx` raises.
+    """
+    merged, known = ModelProto(), {}
+    for bits in precisions(net):
+        model = to_onnx(single(net, bits), shape, name)
+        graph, prefix = model.graph, f"b{bits}_"
+        renamed = {"x": "x", "y": f"y{bits}"}
+        if not merged.graph.node:
+            merged.CopyFrom(model)
+            for part in ("node", "initializer", "output"):
+                merged.graph.ClearField(part)
+        for tensor in graph.initializer:
+            content = (tuple(tensor.dims), tensor.raw_data)
+            renamed[tensor.name] = known.setdefault(content, prefix + tensor.name)
+            if renamed[tensor.name] == prefix + tensor.name:
+                merged.graph.initializer.add().CopyFrom(tensor)
+                merged.graph.initializer[-1].name = prefix + tensor.name
+        for node in graph.node:
+            merged.graph.node.add().CopyFrom(node)
+            made = merged.graph.node[-1]
+            made.name = prefix + node.name
+            made.input[:] = [renamed[n] for n in node.input]
+            for out in node.output:
+                renamed.setdefault(out, prefix + out)
+            made.output[:] = [renamed[n] for n in node.output]
+        for output in graph.output:
+            merged.graph.output.add().CopyFrom(output)
+            merged.graph.output[-1].name = renamed[output.name]
+    checker.check_model(merged)
+    return merged
+
+
+def precisions(net: nn.Module) -> tuple[int, ...]:
+    """The precisions of ``net``, highest first. Raises HW110 for a network without switches."""
+    switches = [m for m in net.modules() if isinstance(m, (Switch, SwitchWeight))]
+    if not switches:
+        fail("HW110", where="network", why="it has one precision only",
+             help="make_switchable gives it several")  # fmt: skip
+    return tuple(sorted(map(int, switches[0].options), reverse=True))
 
 
 def _take(net: nn.Module) -> None:

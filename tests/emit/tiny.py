@@ -144,8 +144,8 @@ def build_tiny(folder: Path, *, lanes: int = 2, frames: int = 6, **shape: int) -
     )  # fmt: skip
     manifest = Manifest(
         "tiny", "tiny", 100.0, beats, latency,
-        (PortInfo.at("x", "s_axis", graph.inputs[0].value, x, lanes),),
-        (PortInfo.at("y", "m_axis", graph.outputs[0].value, y, lanes),),
+        (PortInfo.at(graph.inputs[0], "s_axis", x, lanes),),
+        (PortInfo.at(graph.outputs[0], "m_axis", y, lanes),),
         stages,
     )  # fmt: skip
     (folder / "manifest.json").write_text(manifest.text(), "utf-8")

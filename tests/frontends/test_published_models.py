@@ -103,7 +103,6 @@ def test_jet_tagging_with_a_stated_input_format() -> None:
     [
         ("qonnx_espcn_subpixel_quant.onnx", {"HW201", "HW203"}),
         ("onnxzoo_mnist_conv_float_opset8.onnx", {"HW203"}),
-        ("tflm_hello_world_sine_int8.qdq.onnx", {"HW201"}),
         ("cifar10_resnet20_float.onnx", {"HW203", "HW201", "HW202"}),
         ("hls4ml_three_layer_keras_float.onnx", {"HW203"}),
     ],

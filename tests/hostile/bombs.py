@@ -84,7 +84,7 @@ def diamonds_of_constants() -> ModelProto:
     return around(build)
 
 
-@hazard("HW103", "HW202", "HW203")
+@hazard("HW106")
 def diamonds() -> ModelProto:
     """Residual additions in a row: 2^64 paths from the input to the output."""
 
@@ -101,10 +101,15 @@ def nodes_100_000() -> ModelProto:
     return _chain(100_000)
 
 
-@hazard()
-def relus_5_000() -> ModelProto:
+@hazard("HW106")
+def relus_15_000() -> ModelProto:
     """A chain that Python could not follow by recursion."""
-    return _chain(5_000)
+    return _chain(15_000)
+
+
+@hazard()
+def relus_100() -> ModelProto:
+    return _chain(100)
 
 
 def _chain(length: int) -> ModelProto:

@@ -1,13 +1,13 @@
-"""The corpus takes minutes: `make test-all` runs it."""
+"""One observer for all tests of a process."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-HERE = Path(__file__).parent
+from tests.hostile.observer import Observer
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.slow)
+@pytest.fixture(scope="session")
+def observe() -> Iterator[Observer]:
+    with Observer() as observer:
+        yield observer

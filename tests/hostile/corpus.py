@@ -140,7 +140,16 @@ def main(folder: Path) -> None:
 
 def hazards() -> list[Hazard]:
     """All of them."""
-    from tests.hostile import bombs, containers, names, numbers, operators, tensors  # noqa: F401
+    from tests.hostile import (  # noqa: F401
+        bombs,
+        containers,
+        dialects,
+        growth,
+        names,
+        numbers,
+        operators,
+        tensors,
+    )  # fmt: skip
 
     return list(HAZARDS.values())
 

@@ -1,4 +1,4 @@
-"""Real models with random damage, to their bytes or to their fields."""
+"""Real models with random damage: to their bytes, to their fields, to their graphs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from onnx import ModelProto
+
+from hwgen.frontends.call import HANDLERS
 
 Random = np.random.Generator
 INTEGERS = [0, 1, -1, 2, 3, 7, 16, 127, 255, 1 << 16, 1 << 20, 1 << 31, 1 << 40, 1 << 62,
@@ -129,7 +131,39 @@ def _set(store: Callable[[Any], object], field: FieldDescriptor, rng: Random) ->
             store(pick([i for i in INTEGERS if low <= i < limit]))
 
 
-KINDS = (flipped, cut, spliced, moved, refielded, refielded, refielded)
+def rewired(data: bytes, other: bytes, rng: Random) -> bytes:
+    """A sound container around a wrong network: operators, edges and shapes exchanged."""
+    model, donor = ModelProto(), ModelProto()
+    model.ParseFromString(data)
+    donor.ParseFromString(other)
+    graph = model.graph
+    for _ in range(rng.integers(1, 4)):
+        node = graph.node[rng.integers(len(graph.node))]
+        match rng.integers(6):
+            case 0 if node.input:
+                known = [t.name for t in graph.initializer]
+                known += [output for n in graph.node for output in n.output]
+                node.input[rng.integers(len(node.input))] = known[rng.integers(len(known))]
+            case 1:
+                node.op_type = sorted(HANDLERS)[rng.integers(len(HANDLERS))]
+            case 2:
+                foreign = donor.graph.node[rng.integers(len(donor.graph.node))]
+                node.op_type, node.domain = foreign.op_type, foreign.domain
+                del node.attribute[:]
+                node.attribute.extend(foreign.attribute)
+            case 3 if node.input:
+                del node.input[rng.integers(len(node.input))]
+            case 4 if len(graph.initializer):
+                dims = graph.initializer[rng.integers(len(graph.initializer))].dims
+                dims[:] = [1, *dims] if rng.random() < 0.3 else list(dims)[::-1]
+            case 5 if node.attribute:
+                chosen = node.attribute[rng.integers(len(node.attribute))]
+                chosen.i = INTEGERS[rng.integers(len(INTEGERS))]
+                chosen.ints[:] = [int(rng.integers(-2, 9)) for _ in chosen.ints]
+    return model.SerializeToString()
+
+
+KINDS = (flipped, cut, spliced, moved, refielded, refielded, refielded, rewired, rewired, rewired)
 
 
 def mutant(models: Sequence[Path], seed: int) -> tuple[str, bytes]:

@@ -123,6 +123,7 @@ for _axis in (-9, 9, 1 << 62):
     add(f"concat_{_axis}", lambda axis=_axis: _op("Concat", axis=axis), *BAD, "HW201", "HW206")
     add(f"softmax_{_axis}", lambda axis=_axis: _op("Softmax", axis=axis), *BAD)
     add(f"argmax_{_axis}", lambda axis=_axis: _op("ArgMax", axis=axis), *BAD)
+add("unsqueeze_given_twice", lambda: _op("Unsqueeze", [0, 0], axes=[0]), *BAD)
 for _block in (0, -2, 3, 1 << 40):
     add(f"depth_{_block}", lambda size=_block: _depth(size), *BAD)
 
@@ -157,13 +158,17 @@ def _logged() -> ModelProto:
     return around(lambda net, x: net.node("Add", x, net.node("Log", net.const([-1.0]))))
 
 
-@change("HW103", "HW202", "HW203")
+@change("HW103", "HW104", "HW202", "HW203")
 def every_operator_without_anything(model: ModelProto) -> None:
     """Each operator that is known, with one input and no attribute."""
     from hwgen.frontends.call import HANDLERS
     from hwgen.frontends.folding import FOLD
 
-    model.graph.node.extend(_bare(op, k) for k, op in enumerate(sorted({*HANDLERS, *FOLD})))
+    known = sorted({*HANDLERS, *FOLD})
+    model.graph.node.extend(_bare(op, k) for k, op in enumerate(known))
+    model.graph.output.extend(
+        helper.make_tensor_value_info(f"bare_{k}", 1, None) for k in range(len(known))
+    )
 
 
 def _bare(op: str, k: int) -> NodeProto:

@@ -8,46 +8,49 @@ from pathlib import Path
 
 import pytest
 
-from hwgen import api
 from hwgen.core.resources import resource
 from tests.hostile.mutants import mutant
+from tests.hostile.observer import Observer
 from tests.hostile.test_corpus import outcome
 
 MODELS = sorted(resource("models").glob("digits_*.onnx"))
 
 
-def examine(models: list[Path], seeds: range, folder: Path) -> Counter[str]:
+def examine(observe: Observer, models: list[Path], seeds: range, folder: Path) -> Counter[str]:
     """What becomes of mutants of ``models``; the first code of each refused one is counted."""
     seen: Counter[str] = Counter()
     path = folder / "mutant.onnx"
     for seed in seeds:
         kind, data = mutant(models, seed)
         path.write_bytes(data)
-        codes = outcome(api.inspect, path)
+        codes = outcome(observe, "inspect", path)
         seen[min(codes, default="accepted")] += 1
         if not codes and seen["accepted"] % 10 == 1:
-            assert not outcome(api.build, path, folder / "out", frames=1, folding="serial"), kind
+            assert not outcome(observe, "build", path, out="out", frames=1, folding="serial"), kind
     return seen
 
 
-@pytest.mark.parametrize("block", range(6))
-def test_mutants_of_shipped_models(block: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "block", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in range(1, 6))]
+)
+def test_mutants_of_shipped_models(block: int, observe: Observer, tmp_path: Path) -> None:
     assert MODELS
-    seen = examine(MODELS, range(50 * block, 50 * block + 50), tmp_path)
+    seen = examine(observe, MODELS, range(50 * block, 50 * block + 50), tmp_path)
     assert len(seen) >= 3, "damage of many kinds"
     assert set(os.listdir(tmp_path)) <= {"mutant.onnx", "out"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(20))
-def test_mutants_of_real_models(block: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", range(4))
+def test_mutants_of_real_models(block: int, observe: Observer, tmp_path: Path) -> None:
+    """``bench/mutants.py`` takes many more."""
     if "HWGEN_DATA" not in os.environ:
         pytest.skip("HWGEN_DATA names no folder of real models")
     data = Path(os.environ["HWGEN_DATA"])
     found = [*data.glob("models/*.onnx"), *data.glob("models_small_qdq/*.onnx")]
     models = [*MODELS, *(path for path in sorted(found) if path.stat().st_size <= 1 << 20)]
     first = 1_000_000 + 500 * block
-    assert sum(examine(models, range(first, first + 500), tmp_path).values()) == 500
+    assert sum(examine(observe, models, range(first, first + 500), tmp_path).values()) == 500
 
 
 def test_a_seed_gives_one_mutant() -> None:

@@ -161,11 +161,16 @@ def test_an_interrupt_ends_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def interrupted(_: float) -> None:
         raise KeyboardInterrupt
 
+    children: list[int] = []
+    for way in ("_fork", "_spawn"):
+        make = getattr(sandbox, way)
+        monkeypatch.setattr(sandbox, way, lambda *args, make=make: children.append(make(*args)) or
+                            children[-1])  # fmt: skip
     monkeypatch.setattr(sandbox.time, "sleep", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sandbox.run(sleeps, tmp_path, limits=Limits(), where="m")
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(children[0], os.WNOHANG)
 
 
 # A model's way through it

@@ -37,7 +37,7 @@ def one_by_one(function, x: np.ndarray = X) -> np.ndarray:
         ("bipolar", {}, lambda v: 1 if v >= 0 else 0),
         ("affine", {"mul": 0.1, "add": 0.7}, lambda v: F(v * 0.1 + 0.7)),
         ("sigmoid", {}, lambda v: F(1 / (1 + math.exp(-v)))),
-        ("tanh", {}, lambda v: np.tanh(F(v))),
+        ("tanh", {}, lambda v: F(math.tanh(F(v)))),
     ],
 )
 def test_elementwise_steps(kind: str, args: dict, function) -> None:

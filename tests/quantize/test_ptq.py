@@ -183,12 +183,45 @@ def test_summands_have_scales_a_power_of_two_apart():
     found = made.quantizers
     ratio = np.log2(float(found["c1"].scale) / float(found["r0"].scale))
     assert ratio == round(ratio)
-    assert (found["r0"].bits, found["r0"].signed) == (4, False)
+    assert (found["r0"].bits, found["r0"].signed) == (8, False)
     assert (found["c1"].bits, found["c1"].signed) == (8, True)
-    assert found["x"].bits == 8
+    assert (found["r0_operand"].bits, found["x"].bits) == (4, 8)
     (exact,) = run_source(source, data).values()
     (y,) = run_source(quantize(source, 8, 8, data), data).values()
     assert sqnr(exact, y) > 30
+
+
+@pytest.mark.parametrize(("sum_bits", "bits"), [(8, 8), (6, 6), (4, 4), (2, 4)])
+def test_a_summand_that_is_multiplied_has_both_widths(sum_bits, bits):
+    """Layers read narrow codes, sums wide ones; the integers are those of the quantized model."""
+    rng = np.random.default_rng(7)
+    source = residual(rng)
+    data = frames(rng, source, 16)
+    made = quantize(source, 4, 4, data, sum_bits=sum_bits)
+    graph = run_passes(lift(made))
+    assert [abits for *_, abits in widths(graph)] == [8, 4, 4]
+    (add,) = (n for n in graph.nodes if type(n.op).__name__ == "Add")
+    assert [graph.type(name).range.hi for name in add.inputs] == [2 ** (bits - 1) - 1, 2**bits - 1]
+    exact = run_source(made, data)["y"]  # a step of the codes is some 1e-2
+    np.testing.assert_allclose(integers(made, data), exact, rtol=1e-5, atol=1e-5)
+
+
+def test_wide_sums_raise_the_ratio():
+    rng = np.random.default_rng(21)
+    source = residual(rng)
+    data = frames(rng, source, 64)
+    exact = run_source(source, data)["y"]
+    wide, narrow = (
+        sqnr(exact, integers(quantize(source, 8, 3, data, sum_bits=bits), data)) for bits in (8, 3)
+    )
+    assert wide > narrow + 1
+
+
+def test_edges_keep_their_bits():
+    rng = np.random.default_rng(22)
+    source = residual(rng)
+    made = quantize(source, 3, 4, frames(rng, source, 8), edge_bits=6)
+    assert [bits for _, bits, _ in widths(run_passes(lift(made)))] == [6, 3, 6]
 
 
 def test_what_a_concat_joins_shares_one_grid():
@@ -271,6 +304,7 @@ def test_constant_activations_are_refused():
     [
         ((0, 4), {}, "--wbits"), ((4, 9), {}, "--abits"), ((4, 2.5), {}, "--abits"),
         ((4, 4), {"method": "best"}, "--method"), ((4, 4), {"equalize": "x"}, "--equalize"),
+        ((4, 4), {"sum_bits": 9}, "--sum-bits"), ((4, 4), {"edge_bits": 0}, "--edge-bits"),
         ((4, 4), {"subtensor": 0}, "--subtensor"), ((4, 4), {"widths": {"no": (2, 2)}}, "`no`"),
         ((4, 4), {"widths": {"fc": (2, 12)}}, "`fc`"),
         ((4, 4), {"dead_channels": -1.0}, "--dead-channels"),

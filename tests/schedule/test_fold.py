@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from hwgen.build import folding_text
 from hwgen.core.errors import HwgenError
+from hwgen.flow import folding_text
 from hwgen.ops import Reshape
 from hwgen.schedule import schedule
 from hwgen.schedule.fold import options

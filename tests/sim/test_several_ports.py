@@ -13,6 +13,7 @@ from hwgen.emit.templates import sim_files
 from hwgen.emit.verilog import emit
 from hwgen.hw.axi_stream import AxiPort, AxiStreamTop
 from hwgen.hw.stream import words
+from hwgen.ir.graph import Port
 from hwgen.ir.types import TensorType
 from hwgen.verify.run import simulate
 from tests.sim.test_simulation import REASON
@@ -54,6 +55,11 @@ class PairCore(Component):
         return m
 
 
+def port(name: str, prefix: str, type_: TensorType) -> PortInfo:
+    index = np.arange(type_.size).reshape(type_.shape)
+    return PortInfo.at(Port(name, name, type_.shape, index), prefix, type_, 1)
+
+
 def test_two_in_two_out(tmp_path):
     c = B + -A
     top = AxiStreamTop(
@@ -66,8 +72,8 @@ def test_two_in_two_out(tmp_path):
     z = TensorType((BEATS // 2,), c)
     manifest = Manifest(
         "pair", "pair", 100.0, BEATS, BEATS + 2,
-        (PortInfo.at("a", "s_axis_a", "a", a, 1), PortInfo.at("b", "s_axis_b", "b", b, 1)),
-        (PortInfo.at("y", "m_axis_y", "y", a, 1), PortInfo.at("z", "m_axis_z", "z", z, 1)),
+        tuple(port(name, f"s_axis_{name}", type_) for name, type_ in (("a", a), ("b", b))),
+        tuple(port(name, f"m_axis_{name}", type_) for name, type_ in (("y", a), ("z", z))),
         (),
     )  # fmt: skip
     (tmp_path / "manifest.json").write_text(manifest.text())

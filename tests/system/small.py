@@ -23,7 +23,7 @@ def small(kind: str = "sound") -> onnx.ModelProto:
         weights[3, 2] = np.nan
     y = net.node("MatMul", x, net.quant(net.const(weights), 0.5, 3))
     if kind == "unsupported":
-        y = net.node("Softplus", net.node("LSTM", y))
+        y = net.node("Hardmax", net.node("LSTM", y))
     shape = ("N", "width") if kind == "dynamic" else ("N", 8)
     input_kind = TensorProto.UINT8 if kind == "uint8" else TensorProto.FLOAT
     return net.model({"x": shape}, [y], kind=input_kind)

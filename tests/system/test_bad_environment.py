@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import hwgen.build
+import hwgen.flow
 from hwgen.cli import main
 from hwgen.core.codes import BUG, CODES, INTERRUPTED, TOOL
 from tests.system.conftest import MODEL, Command, Refusal, in_a_process, tree
@@ -137,7 +137,7 @@ def test_a_fault_of_ours_is_one_message(refused: Refusal, monkeypatch: pytest.Mo
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a stage\nbroke")
 
-    monkeypatch.setattr(hwgen.build, "emit", broken)
+    monkeypatch.setattr(hwgen.flow, "emit", broken)
     (problem,) = refused("HW900", "build", MODEL, "-o", "deep/b")
     assert problem["why"] == "RuntimeError: a stage\nbroke"
     assert CODES["HW900"].exit == BUG == 70
@@ -150,7 +150,7 @@ def test_a_full_disk_is_no_fault_of_ours(refused: Refusal, monkeypatch: pytest.M
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(hwgen.build, "write_vectors", full)
+    monkeypatch.setattr(hwgen.flow, "write_vectors", full)
     (problem,) = refused("HW111", "build", MODEL, "-o", "deep/b")
     assert problem["why"] == "No space left on device"
 
@@ -163,7 +163,7 @@ def test_interruption_leaves_nothing(
 
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("hwgen.build.write_vectors", interrupted)
+        patch.setattr("hwgen.flow.write_vectors", interrupted)
         outcome = hwgen("build", MODEL, "-o", "deep/b")
         assert (outcome.code, outcome.out) == (INTERRUPTED, "")
         assert outcome.err.endswith("interrupted\n")

@@ -64,7 +64,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_everything_unsupported_is_named_at_once(refused: Refusal, tmp_path: Path) -> None:
     problems = refused("HW201", "build", save(tmp_path, "unsupported"), "-o", "b")
     told = " ".join(p["where"] + p["why"] for p in problems)
-    assert "LSTM" in told and "Softplus" in told
+    assert "LSTM" in told and "Hardmax" in told
     assert all("node `" in p["where"] for p in problems)
 
 

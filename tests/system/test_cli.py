@@ -14,10 +14,30 @@ import pytest
 
 from hwgen.cli import main
 from hwgen.core.codes import CODES
-from tests.system.conftest import MODEL, MODELS, SHIPPED, Command, Outcome, in_a_process
+from tests.frontends.networks import Net
+from tests.system.conftest import (
+    MODEL,
+    MODELS,
+    SHIPPED,
+    Command,
+    Outcome,
+    in_a_process,
+    needs_simulator,
+)
 from tests.system.small import save
 
-COMMANDS = ("demo", "doctor", "inspect", "build", "run", "sim", "synth", "explain")
+COMMANDS = (
+    "demo",
+    "doctor",
+    "inspect",
+    "build",
+    "quantize",
+    "train",
+    "run",
+    "sim",
+    "synth",
+    "explain",
+)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -284,3 +304,34 @@ def test_json_is_one_object_whatever_happens(
             for problem in found["errors"]:
                 assert problem["code"] in CODES
                 assert all(problem[part] for part in ("title", "where", "why", "help")), words
+
+
+def two_of_each(folder: Path) -> Path:
+    """A model of two inputs and two outputs."""
+    net = Net(np.random.default_rng(3))
+    a, b = net.quant("a", 0.25, 4), net.quant("b", 0.5, 4)
+    weight = net.quant(net.const(net.rng.normal(0, 1, (6, 4))), 0.5, 3)
+    y = net.quant(net.node("MatMul", net.node("Add", a, b), weight), 0.5, 5)
+    z = net.node("MatMul", b, weight)
+    path = folder / "two.onnx"
+    path.write_bytes(net.model({"a": (1, 6), "b": (1, 6)}, [y, z]).SerializeToString())
+    return path
+
+
+@needs_simulator
+def test_several_inputs_and_outputs(hwgen: Command, tmp_path: Path) -> None:
+    model, build = two_of_each(tmp_path), tmp_path / "build"
+    rng = np.random.default_rng(0)
+    frames = {name: rng.normal(0, 1, (9, 6)).astype(np.float32) for name in "ab"}
+    np.savez(tmp_path / "x.npz", **frames)
+    hwgen("build", model, "-o", build, "--frames-file", tmp_path / "x.npz")
+    results = []
+    for target, engine in ((model, "onnx"), (model, "reference"), (build, "rtl")):
+        out = tmp_path / f"{engine}.npz"
+        hwgen("run", target, "--input", tmp_path / "x.npz", "--output", out, "--engine", engine)
+        with np.load(out) as found:
+            results.append({name: found[name] for name in found.files})
+    assert len(results[0]) == 2
+    for name, values in results[0].items():
+        np.testing.assert_array_equal(results[1][name], values)
+        np.testing.assert_array_equal(results[2][name], values)

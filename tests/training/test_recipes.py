@@ -59,7 +59,13 @@ def test_an_interrupted_run_ends_in_the_same_weights(tmp_path) -> None:
     whole = train("digits-mlp", epochs=4, method="lsq").net
     with pytest.raises(Interrupt):
         train("digits-mlp", epochs=4, method="lsq", checkpoint=path, progress=stop)
-    assert set(torch.load(path, weights_only=True)) == {"net", "optimizer", "schedule", "epoch"}
+    assert set(torch.load(path, weights_only=True)) == {
+        "net",
+        "optimizer",
+        "schedule",
+        "epoch",
+        "run",
+    }
     lines: list[str] = []
     resumed = train("digits-mlp", epochs=4, method="lsq", checkpoint=path, progress=lines.append)
     assert len(lines) == 2 and lines[0].startswith("digits-mlp lsq epoch 3/4: loss ")

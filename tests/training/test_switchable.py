@@ -10,9 +10,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from hwgen.cli import main
 from hwgen.core.errors import HwgenError
+from hwgen.frontends import lift, source_of, widths
+from hwgen.frontends.select import select_output
+from hwgen.ir.execute import run_frames
 from hwgen.training import quantizers as q
 from hwgen.training import switchable as sw
+from hwgen.training.export import to_onnx
 from tests.training.compare import compare
 
 PRECISIONS = (8, 4, 2)
@@ -133,3 +138,31 @@ def test_mistakes() -> None:
         sw.set_bits(network(), 3)
     with pytest.raises(HwgenError, match="HW110"):
         sw.make_switchable(nn.Sequential(nn.Linear(2, 2)), (4,))
+
+
+def test_one_export_holds_all_precisions_and_each_builds_alone(tmp_path) -> None:
+    """Each output is the network switched to it: the same graph as of that precision's own file."""
+    net, x = trained(), frames()
+    model = sw.to_onnx_all(net, (2, 8, 8), "net")
+    assert [value.name for value in model.graph.output] == ["y8", "y4", "y2"]
+    source = source_of(model)
+    whole = run_frames(lift(source), {"x": x})
+    for bits in PRECISIONS:
+        own = lift(source_of(to_onnx(sw.single(net, bits), (2, 8, 8), "net")))
+        part = lift(select_output(source, f"y{bits}"))
+        assert [type(n.op) for n in part.nodes] == [type(n.op) for n in own.nodes]
+        (want,) = run_frames(own, {"x": x}, raw=True).values()
+        np.testing.assert_array_equal(run_frames(part, {"x": x}, raw=True)[f"y{bits}"], want)
+        (real,) = run_frames(own, {"x": x}).values()
+        np.testing.assert_array_equal(whole[f"y{bits}"], real)
+        assert [pair for _, *pair in widths(part)] == [pair for _, *pair in widths(own)]
+        assert widths(part)[-1][2] == bits
+    names = [tensor.name for tensor in model.graph.initializer]
+    single = [to_onnx(sw.single(net, bits), (2, 8, 8)) for bits in PRECISIONS]
+    assert len(names) == len(set(names)) < sum(len(one.graph.initializer) for one in single)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert main(["inspect", str(path), "--output-name", "y4", "--wbits", "4"]) == 0
+    assert main(["inspect", str(path), "--output-name", "y3"]) == 2
+    with pytest.raises(HwgenError, match="HW110"):
+        sw.to_onnx_all(nn.Sequential(nn.Linear(2, 2)), (2,))

@@ -22,15 +22,16 @@ from hwgen.emit.core import DataflowCore
 from hwgen.emit.manifest import EdgeInfo, Manifest, PortInfo, StageInfo, read_manifest
 from hwgen.emit.templates import sim_files
 from hwgen.emit.verilog import emit
-from hwgen.frames import load_frames
+from hwgen.frames import load_inputs
 from hwgen.frontends import widths
 from hwgen.frontends.file import ModelFile
 from hwgen.hw.axi_stream import AxiStreamTop
-from hwgen.intake import import_model, open_model
+from hwgen.intake import Imported, compare_model, import_model, open_model
 from hwgen.ir import Graph
 from hwgen.ir.print import text
 from hwgen.ir.serialize import load, save
-from hwgen.report.markdown import report
+from hwgen.report.evidence import tables
+from hwgen.report.markdown import host_table, report
 from hwgen.schedule import Design, schedule
 from hwgen.synth.handoff import write_handoff
 from hwgen.verify.vectors import write_vectors
@@ -53,6 +54,11 @@ class Build:
     @property
     def graph(self) -> Graph:
         return load(self.folder / "graph")
+
+    @property
+    def comparison(self) -> dict[str, Any]:
+        """How its integers compare with the source model's; see :mod:`hwgen.report.evidence`."""
+        return json.loads((self.folder / "reports" / "source.json").read_text("utf-8"))
 
     @property
     def model(self) -> Path:
@@ -99,11 +105,19 @@ def build(config: BuildConfig, progress: Progress = silent) -> Build:
         return found
 
     progress("lifting to integers")
-    imported = import_model(model, config.limits, wbits=config.wbits, abits=config.abits,
-                            calib=config.calib, input_format=config.input_format)  # fmt: skip
+    imported = import_model(model, config.limits, progress, wbits=config.wbits, abits=config.abits,
+                            calib=config.calib, ptq=dict(config.ptq) or None,
+                            input_format=config.input_format, output=config.output)  # fmt: skip
     graph = imported.graph
-    check_widths(graph, config)
+    if config.calib is None:  # else the options have just made the widths
+        check_widths(graph, config)
     frames = _frames(graph, config)
+
+    progress("comparing with the source model")
+    evidence = {"why": "--compare 0"}
+    if config.compare:
+        evidence = compare_model(imported.model, config.compare, config.calib or config.frames_file,
+                                 config.limits)  # fmt: skip
 
     progress("scheduling")
     design = schedule(
@@ -118,7 +132,7 @@ def build(config: BuildConfig, progress: Progress = silent) -> Build:
         progress("writing handoff and report")
         write_handoff(folder, manifest)
         save(graph, folder / "graph")
-        _write_texts(folder, design, imported.model)
+        _write_texts(folder, design, imported, evidence)
     return Build(config.out, read_manifest(config.out), design)
 
 
@@ -164,8 +178,8 @@ def _write_hardware(folder: Path, design: Design, key: str) -> dict[str, Any]:
 
     def ports(side: str, ends: Any, streams: Any) -> tuple[PortInfo, ...]:
         return tuple(
-            PortInfo.at(end.name, stream.prefix(side, len(streams) > 1), end.value,
-                        graph.type(end.value), stream.lanes)
+            PortInfo.at(end, stream.prefix(side, len(streams) > 1), graph.type(end.value),
+                        stream.lanes)
             for end, stream in zip(ends, streams, strict=True)
         )  # fmt: skip
 
@@ -187,14 +201,18 @@ def _write_hardware(folder: Path, design: Design, key: str) -> dict[str, Any]:
     return content
 
 
-def _write_texts(folder: Path, design: Design, model: ModelFile) -> None:
+def _write_texts(
+    folder: Path, design: Design, imported: Imported, evidence: Mapping[str, Any]
+) -> None:
     """What a person reads, and what the next command needs."""
     (folder / "model").mkdir()
-    (folder / "model" / "model.onnx").write_bytes(model.data)
+    (folder / "model" / "model.onnx").write_bytes(imported.model.data)
     (folder / "folding.json").write_text(folding_text(design), "utf-8")
     (folder / "reports").mkdir()
     (folder / "reports" / "graph.txt").write_text(text(design.graph) + "\n", "utf-8")
-    (folder / "reports" / "index.md").write_text(report(design), "utf-8")
+    (folder / "reports" / "source.json").write_text(json.dumps(evidence, indent=1) + "\n", "utf-8")
+    text_of = [report(design), host_table(design.graph), tables(evidence)]
+    (folder / "reports" / "index.md").write_text("\n".join(text_of), "utf-8")
 
 
 def folding_text(design: Design) -> str:
@@ -210,13 +228,11 @@ def _frames(graph: Graph, config: BuildConfig) -> dict[str, np.ndarray] | None:
     """The user's frames as integers, or None for random ones."""
     if config.frames_file is None:
         return None
-    if len(graph.inputs) > 1:
-        fail("HW112", where=str(config.frames_file),
-             why=f"the model has {len(graph.inputs)} inputs, a file holds frames of one",
-             help="leave --frames-file out: random frames are made for each input")  # fmt: skip
-    (port,) = graph.inputs  # type: ignore
-    frames = load_frames(config.frames_file, port)[: config.frames]
-    return {port.value: port.to_edge(frames, graph.type(port.value))}
+    frames = load_inputs(config.frames_file, graph.inputs)
+    return {
+        port.value: port.to_edge(frames[port.name][: config.frames], graph.type(port.value))
+        for port in graph.inputs
+    }
 
 
 def _key(model: ModelFile, config: BuildConfig) -> str:

@@ -1,0 +1,54 @@
+"""Estimates of area against what synthesis gave, and against themselves."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.lowering.cost import constant_product_luts, dot_product_luts
+
+BENCH = Path(__file__).parents[2] / "bench"
+MEASURED = json.loads((BENCH / "results" / "arithmetic.json").read_text())
+
+
+@pytest.mark.parametrize("row", MEASURED["folded"], ids=lambda r: f"{r['name']}_simd{r['simd']}")
+def test_dot_products_are_within_a_quarter_of_the_measured(row):
+    kind, x_bits = row["name"].split("a")
+    w_bits = int(kind[1:])
+    estimate = row["pe"] * dot_product_luts(
+        row["simd"], w_bits, int(x_bits), row["pe"], bipolar=w_bits == 1
+    )
+    assert estimate == pytest.approx(row["xc7"]["lut_cells"], rel=0.25)
+
+
+@pytest.mark.parametrize(
+    "row", [r for r in MEASURED["constant"] if "xc7" in r], ids=lambda r: r["name"]
+)
+def test_constant_matrices_are_within_a_quarter_of_the_measured(row):
+    case = np.load(BENCH / "cases" / f"{row['name'].removesuffix('_staged')}.npz")
+    estimate = constant_product_luts(case["W"].astype(int), int(case["abits"]))
+    assert estimate == pytest.approx(row["xc7"]["lut_cells"], rel=0.25)
+
+
+def test_more_of_anything_is_never_cheaper():
+    lanes, bits = (1, 2, 4, 8, 16, 64), range(1, 9)
+    for bipolar in (False, True):
+        for w in bits[:1] if bipolar else bits:
+            for x in bits:
+                costs = [dot_product_luts(n, w, x, 4, bipolar=bipolar) for n in lanes]
+                assert all(a < b for a, b in pairwise(costs)), (w, x, costs)
+    for n in lanes:
+        for fixed in bits:
+            assert all(
+                dot_product_luts(n, a, fixed, 4) < dot_product_luts(n, b, fixed, 4)
+                and dot_product_luts(n, fixed, a, 4) < dot_product_luts(n, fixed, b, 4)
+                for a, b in pairwise(bits)
+            ), (n, fixed)
+
+
+def test_zero_weights_cost_nothing():
+    weight = np.array([[3, 0], [-5, 0]])
+    assert constant_product_luts(weight, 4) == constant_product_luts(weight[:, :1], 4)
+    assert constant_product_luts(np.zeros((4, 4), int), 4) == 0
