@@ -105,7 +105,7 @@ def matrix_product(lifter: Lifter, call: Call, x: Lifted, weight: Constant) -> L
     """``x @ weight`` over the last axis of the tensor."""
     if len(weight.shape) > 2 and math.prod(weight.shape[:-2]) == 1:
         weight = weight.layout(lambda a: a.reshape(a.shape[-2:]))
-    if len(weight.shape) == 3 == len(x.shape) and weight.shape[0] == x.shape[0] > 1:
+    if len(weight.shape) == 3 == len(x.shape) and x.shape[:1] == weight.shape[:1] != (1,):
         return _batch_of_products(lifter, call, x, weight)
     if len(weight.shape) == 1:
         y = matrix_product(lifter, call, x, weight.layout(lambda a: a[:, None]))
