@@ -82,8 +82,10 @@ def _scales(call: Call, *at: int) -> list[np.ndarray]:
     """Scales float32 ``(...)`` at those inputs."""
     scales = [call.constant(i, "scale") for i in at]
     for scale in scales:
-        if scale.dtype != np.float32 or not scale.size:
-            raise call.error(f"its scale is {scale.dtype.name} {scale.shape}", code="HW103")
+        if scale.dtype != np.float32:
+            raise call.error(f"its scale is {scale.dtype.name}", "use a float32 scale")
+        if not scale.size:
+            raise call.error("its scale is empty", code="HW103")
         check_scale(scale, call.where)
     return [scale.reshape(()) if scale.size == 1 else scale for scale in scales]
 
