@@ -14,6 +14,8 @@ from hwgen.core.limits import DEFAULT, Limits
 from hwgen.core.window import Window
 from hwgen.frontends.call import Call
 from hwgen.frontends.lifted import Feed, Joint, Lifted, per_pixel, rechannel, shrink
+from hwgen.frontends.radix import as_transpose
+from hwgen.ir.chain import Chain
 from hwgen.ir.graph import GraphBuilder, Port
 from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
@@ -164,6 +166,12 @@ class Layout:
             positions = np.arange(want.size).reshape(1, *self.edge_shape(x))
             if np.array_equal(op.reference(positions)[0], want):
                 return self.rearranged(x, self.emit(op, x.edge), want), np.arange(channels)
+        if (found := as_transpose(want)) is not None:
+            before, axes = found
+            edge = self._reshaped(replace(x, chain=Chain()), before).edge
+            edge = self.emit(Transpose(axes), str(edge))
+            edge = self.emit(Reshape(want.shape), edge)
+            return self.rearranged(x, edge, want), np.arange(channels)
         raise self.call.error(
             "its input is laid out in an order that no reshape, transpose or move of blocks gives",
             "remove reshapes that mix pixels with channels",
@@ -262,6 +270,12 @@ class Layout:
         steps = [int(np.diff(k).max(initial=1)) for k in kept]
         even = all((np.diff(k) == s).all() for k, s in zip(kept, steps, strict=True))
         if not even or math.prod(map(len, kept)) != index.size:
+            if len(x.shape) in (3, 4) and x.shape[0] == 1:
+                want = np.moveaxis(x.index[0], 0, -1)
+                y, _ = self.fit(x, want if want.ndim == 3 else want[None])
+                if y.edge != x.edge:
+                    where[x.index.ravel()] = y.index.ravel()
+                    return self.part(y, where[index])
             raise self.call.error("the part that it takes is no regular grid of its input's edge")
         op = Slice(tuple(int(k[0]) for k in kept), tuple(int(k[-1]) + 1 for k in kept),
                    tuple(steps))  # fmt: skip

@@ -264,7 +264,7 @@ def _average(w: Writer, a: Act, *_: Any) -> list[Act]:
     ):
         return [_averaged_on_codes(w, "QLinearAveragePool", a, shape, attrs)]
     y = w.node("AveragePool", w.real(a), **attrs)
-    return [w.settled(Act(shape, a.spread, y, soft=not exact))]
+    return [w.settled(Act(shape, a.spread, y, soft="" if exact else "average"))]
 
 
 def _ceil_sizes(sizes: tuple[int, ...], attrs: dict[str, Any], *, drop: bool = True) -> list[int]:
@@ -291,7 +291,7 @@ def _global(w: Writer, a: Act, *_: Any) -> list[Act]:
     if w.dialect == "qoperator" and exact and a.kind in ("int8", "uint8") and len(shape) == 4:
         return [_averaged_on_codes(w, "QLinearGlobalAveragePool", a, shape, {})]
     y = w.node("GlobalAveragePool", w.real(a))
-    return [w.settled(Act(shape, a.spread / 2, y, soft=not exact))]
+    return [w.settled(Act(shape, a.spread / 2, y, soft="" if exact else "average"))]
 
 
 def _reduce(w: Writer, a: Act, *_: Any) -> list[Act]:
@@ -304,7 +304,7 @@ def _reduce(w: Writer, a: Act, *_: Any) -> list[Act]:
         y = w.node(op, w.real(a), w.const(axes, np.int64), keepdims=int(keep))
     else:
         y = w.node(op, w.real(a), axes=axes, keepdims=int(keep))
-    soft = op == "ReduceMean" and count & (count - 1) != 0
+    soft = "average" if op == "ReduceMean" and count & (count - 1) else ""
     return [
         w.settled(Act(shape, a.spread * (count**0.5 if op == "ReduceSum" else 1), y, soft=soft))
     ]

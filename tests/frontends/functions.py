@@ -70,7 +70,7 @@ def _soft(w: Writer, op: str, a: Act) -> Act:
         y = w.node(op, x)
         if op in ("Sigmoid", "Tanh", "Softsign", "Erf"):
             spread = 0.5
-    return Act(a.shape, spread, y, soft=True)
+    return Act(a.shape, spread, y, soft="function")
 
 
 def sigmoid(w: Writer, a: Act) -> Act:

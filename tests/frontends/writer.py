@@ -30,7 +30,8 @@ KINDS = {
 class Act:
     """A tensor on a grid: as real numbers, as ``codes`` of ``kind``, or both.
 
-    ``shape`` is (1, C, H, W), (1, C, W) or (1, C). ``soft``: not quantized yet, and rounded before.
+    ``shape`` is (1, C, H, W), (1, C, W) or (1, C). ``soft``: not quantized yet, and rounded before:
+    an "average" or a "function".
     """
 
     shape: tuple[int, ...]
@@ -40,20 +41,27 @@ class Act:
     scale: float = 1.0
     zero: int = 0
     kind: str = "float32"
-    soft: bool = False
+    soft: str = ""
 
 
 @dataclass(frozen=True)
 class Soft:
-    """What a quantizer rounds: ``scaled(tensor)``, computed anew in float64, steps at halves."""
+    """What a quantizer rounds: ``scaled(tensor)``, computed anew in float64, steps at halves.
+
+    ``average``: a quotient of integers, which is at a tie exactly or not at all near one.
+    """
 
     tensor: str
     scaled: Callable[[np.ndarray], np.ndarray]
+    average: bool = False
 
     def ties(self, values: np.ndarray) -> np.ndarray:
         """Which frames of ``values`` ``(N, ...)`` have an element too near to a step."""
         y = self.scaled(values.astype(np.float64))
-        near = np.abs(y - np.floor(y) - 0.5) < 1e-5 * np.maximum(1, np.abs(y))
+        distance = np.abs(y - np.floor(y) - 0.5)
+        near = distance < 1e-5 * np.maximum(1, np.abs(y))
+        if self.average:
+            near &= distance > 0
         return near.reshape(len(near), -1).any(axis=1)
 
 
@@ -159,7 +167,8 @@ class Writer(Net):
     def note(self, a: Act, scale: float, *, halves: bool = True) -> None:
         """Remember what a quantizer of ``scale`` makes of ``a``, where that may be rounded."""
         if a.soft:
-            self.soft.append(Soft(a.real, lambda y: y / scale + (0 if halves else 0.5)))
+            shift = 0 if halves else 0.5
+            self.soft.append(Soft(a.real, lambda y: y / scale + shift, a.soft == "average"))
 
     def settled(self, a: Act, probability: float = 1.0) -> Act:
         """``a`` quantized where it must be: soft, or of a dialect that works on codes."""
