@@ -81,7 +81,7 @@ CALIBRATION: dict[str, Callable[[Path], np.ndarray]] = {
     "hls4ml_three_layer_keras_float": lambda _: np.random.default_rng(0).normal(0, 1, (256, 16)),
 }
 OPTIONS: dict[str, dict[str, Any]] = {
-    "qonnx_espcn_subpixel_quant": {"input_format": "UQ0.8"},
+    "qonnx_espcn_subpixel_quant": {"input_format": "UQ0.8", "interval": 1 << 20},
     "qonnx_qkeras_jettagging": {"input_format": "Q5.10"},
     **{name: {"wbits": 8, "abits": 8} for name in CALIBRATION},
 }
