@@ -16,6 +16,7 @@ import hwgen.frontends.pools
 import hwgen.frontends.qdq
 import hwgen.frontends.qonnx
 import hwgen.frontends.qoperator
+import hwgen.frontends.resize
 import hwgen.frontends.standard
 import hwgen.frontends.tails  # noqa: F401  (handlers register themselves on import)
 from hwgen.core.errors import Diagnostics, HwgenError, fail
