@@ -41,7 +41,7 @@ def host_table(graph: Graph) -> str:
 
 def cell(text: str) -> str:
     """Words of a model file, harmless in a table."""
-    return re.sub(r"[^\w .:;,()/+*=-]", "_", text)[:120]
+    return re.sub(r"[^\w .:;,()/+*=-]", "_", text, flags=re.ASCII)[:120]
 
 
 def report(design: Design) -> str:

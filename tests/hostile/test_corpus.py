@@ -79,9 +79,10 @@ def test_what_is_harmless_is_built(name: str, observe: Observer, tmp_path: Path)
             assert b"evil" not in content, file
 
 
-# Text of a model shows up in two places only, as JSON strings, and escaped in reports/graph.txt.
+# Text of a model shows up in few places only: as JSON strings, escaped in reports/graph.txt, and
+# what an allow-list of characters leaves of it in reports/index.md.
 OWN_WORDS = {"graph/graph.json", "graph/arrays.npz", "manifest.json", "reports/graph.txt",
-             "sim/vectors.npz"}  # fmt: skip
+             "reports/source.json", "reports/index.md", "sim/vectors.npz"}  # fmt: skip
 
 
 def built(model: Any, folder: Path) -> tuple[dict[str, bytes], list[str]]:
@@ -119,6 +120,9 @@ def test_no_text_of_a_model_is_built(
         k: v for k, v in plain[0].items() if k not in OWN_WORDS
     }
     assert made["reports/graph.txt"].decode().replace("\n", "").isprintable()
+    assert made["reports/source.json"].isascii()
+    report = made["reports/index.md"].decode("ascii")
+    assert not any(sign in report for sign in ("<", "](", "$", "\\", "{", "\x1b"))
     assert printable(TEXTS[kind]).isprintable()
 
 
