@@ -152,7 +152,7 @@ def _rows_pay(x: Shape, lanes: int, planes: Planes, width: int, rows: int) -> bo
         for k in range(shift, min(shift + x.width, width)):
             products[k] += lanes
     heap = sites(plan(tuple(products), none), sum(products))
-    return 0.8 * (rows * selected + shared) < rows * heap  # yosys gains on rows, loses on heaps
+    return 0.75 * (rows * selected + shared) < rows * heap  # yosys gains on rows, loses on heaps
 
 
 def _negative_sum(m: Module, x: Sequence[Value], width: int, span: int,

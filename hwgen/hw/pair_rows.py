@@ -26,22 +26,20 @@ def chains(lanes: int, x_bits: int, planes: Planes) -> tuple[Chain, ...]:
     """Rows that are added onto one another.
 
     A row meets what was added before from bit ``low`` upwards and gives ``size`` bits; lower ones
-    pass by. All planes of a pair, in order, as far as the depth allows; several pairs where a
-    weight has few.
+    pass by. A chain has planes of one pair, in order, as far as the depth allows: a sum that was
+    added to another in full would be torn apart by yosys' alumacc.
     """
     parts = -(-len(planes) // DEPTH)
     run = -(-len(planes) // parts)
-    side, pairs = DEPTH // run, -(-lanes // 2)
     result = []
     for start in range(0, len(planes), run):
-        for first in range(0, pairs, side):
+        for pair in range(-(-lanes // 2)):
             chain, largest = [], 0
             for j in range(start, min(start + run, len(planes))):
-                for pair in range(first, min(first + side, pairs)):
-                    low = planes[j][0] - planes[start][0]
-                    upper = (largest >> low) + (2 << x_bits) - 1
-                    largest = (upper << low) + (largest & ((1 << low) - 1))
-                    chain.append((pair, j, low, upper.bit_length()))
+                low = planes[j][0] - planes[start][0]
+                upper = (largest >> low) + (2 << x_bits) - 1
+                largest = (upper << low) + (largest & ((1 << low) - 1))
+                chain.append((pair, j, low, upper.bit_length()))
             result.append(tuple(chain))
     return tuple(result)
 

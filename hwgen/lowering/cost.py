@@ -12,6 +12,7 @@ import numpy as np
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.adder_graph import csd
+from hwgen.hw.dot_product import is_bipolar
 from hwgen.hw.pair_rows import row_heights, row_sites
 from hwgen.hw.weight_memory import rom_style
 
@@ -29,8 +30,7 @@ def dot_product_luts(
     planes = tuple((j, False) for j in range(weight_bits))
     heights = row_heights(lanes, x_bits, planes, width)
     shared = -(-lanes // 2) * (x_bits + 1) / rows
-    rows_of_pairs = row_sites(lanes, x_bits, planes) + sum(heights) + width * bipolar + shared
-    return min(heap, rows_of_pairs * (1.18 if weight_bits <= 2 else 1.0))  # fitted
+    return min(heap, row_sites(lanes, x_bits, planes) + sum(heights) + width * bipolar + shared)
 
 
 def constant_product_luts(weight: np.ndarray, x_bits: int) -> float:
@@ -38,7 +38,11 @@ def constant_product_luts(weight: np.ndarray, x_bits: int) -> float:
 
     Every signed digit but a column's first is an addition; sharing saves a part of them.
     """
-    digits = sum(int(np.abs(d).sum()) for _, d in csd(weight))
+    if is_bipolar(weight):  # taken from the sum of all inputs
+        fewer = np.minimum((weight < 0).sum(axis=0), (weight > 0).sum(axis=0))
+        digits = int(fewer.sum()) + len(weight) + 2 * weight.shape[1]
+    else:
+        digits = sum(int(np.abs(d).sum()) for _, d in csd(weight))
     return 0.85 * digits * (x_bits + 0.2)
 
 
