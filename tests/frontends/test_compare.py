@@ -93,3 +93,19 @@ def test_ties_are_told_from_faults(seed: int) -> None:
     lifting = trace(source)
     found = compare(source, lifting, run_passes(lifting.graph), net.frames)
     assert found.plain()["faults"] == 0
+
+
+def test_a_quantizer_that_changes_nothing_repeats_no_difference() -> None:
+    """Behind one that is wrong, a second one of the same scale has an edge of its own in no graph."""
+    net = Net(np.random.default_rng(5))
+    x = net.quant("x", 0.0513, 8)
+    for _ in range(2):
+        weight = net.quant(net.const(net.rng.normal(0, 1, (20, 20))), 0.0717, 4)
+        x = net.quant(net.node("MatMul", x, weight), 0.3011, 6)
+    x = net.quant(net.node("Flatten", x), 0.3011, 6)
+    weight = net.quant(net.const(net.rng.normal(0, 1, (20, 5))), 0.1131, 4)
+    source = source_of(net.model({"x": (1, 20)}, [net.node("MatMul", x, weight)]))
+    (_, second) = (n.op for n in trace(source).graph.nodes if isinstance(n.op, Threshold))
+    found = with_fault(source, Threshold, thresholds=second.thresholds + 20)
+    assert [row.faults > 0 for row in found.rows] == [False, False, True, False]
+    assert found.rows[3].differ == 0
