@@ -94,6 +94,9 @@ class MatMulFolded(Lowering):
         return MacArray(x[0].range, op.weight, y.range, pe=folding.pe, simd=folding.simd)
 
 
+ACCUMULATOR = 1.5  # LUTs per bit of a PE's result: adding it up, and taking turns at the output
+
+
 def mac_cost(
     weight: np.ndarray, x: IntRange, folding: Folding, interval: int, latency: int, groups: int = 1
 ) -> Cost:
@@ -108,7 +111,8 @@ def mac_cost(
     if depth == 1:
         lut = constant_product_luts(weight, x.width)
     else:
-        lut = pe * dot_product_luts(simd, width, x.width, pe, bipolar=bipolar)
+        dot_product = dot_product_luts(simd, width, x.width, pe, bipolar=bipolar)
+        lut = pe * (dot_product + ACCUMULATOR * y.width)
     rom_lut, bram = rom_cost(pe * simd * width, depth) if depth > 1 else (0, 0.0)
     passes = weight.shape[1] // (groups * pe)
     replay_lut, replay_bram = (
