@@ -149,14 +149,13 @@ def _row(
     exact = _exactly(q.x, edges)
     noise, ties = None, 0
     if exact is not None:
-        off = np.abs(exact).max(initial=0)
+        largest = np.abs(exact).max(initial=0)
+        off = EXACT * largest
         if q.real is not None:
             reals = truth[q.real].reshape(len(exact), -1).astype(np.float64)
-            off, limit = np.abs(reals - exact).max(initial=0), NOISE * off
+            off = np.abs(reals - exact).max(initial=0)
             noise = float(off / _step(q.steps))
-        else:
-            off = limit = EXACT * off
-        if different.any() and off <= limit:
+        if different.any() and off <= NOISE * largest:
             ties = _ties(q, exact, off, ours, theirs, different)
     return Row(q.tensor, q.where, different.size, int(different.sum()), ties, noise)
 
