@@ -28,7 +28,7 @@ from hwgen.core.window import Window, windows
 from hwgen.emit.verilog import emit
 from hwgen.emit.yosys import run_yosys
 from hwgen.hw.comparator_bank import ComparatorBank
-from hwgen.hw.dsp_layout import PORTS
+from hwgen.hw.dsp_layout import PORTS, Packing
 from hwgen.hw.mac_array import MacArray
 from hwgen.hw.parallel_window import ParallelWindow
 from hwgen.hw.threshold_search import ThresholdSearch
@@ -47,7 +47,7 @@ def mac(w_bits: int, x_bits: int, dsp: str = "") -> Block:
     x_range = IntRange.of_bits(x_bits, signed=False)
     x = rng.integers(0, x_range.hi + 1, (FRAMES, 256))
     core = MacArray(x_range, weight, accumulator_range(weight, x_range), pe=8, simd=16,
-                    dsp=PORTS.get(dsp))  # fmt: skip
+                    packing=Packing(PORTS[dsp]) if dsp else None)  # fmt: skip
     return core, x.reshape(-1, 16), (x @ weight).reshape(-1, 8), FRAMES
 
 

@@ -124,7 +124,7 @@ def _build(options: argparse.Namespace, terminal: Terminal) -> None:
     chosen = {
         name: getattr(options, name)
         for name in ("target", "folding", "interval", "fps", "clock_mhz",
-                     "frames", "seed", "compare")
+                     "dsp", "dsps", "frames", "seed", "compare")
     }  # fmt: skip
     frames_file = Path(options.frames_file) if options.frames_file else None
     built = api.build(options.model, options.out, frames_file=frames_file,
@@ -132,7 +132,8 @@ def _build(options: argparse.Namespace, terminal: Terminal) -> None:
     m = built.manifest
     rows = [
         (s["name"], s["op"], "x".join(map(str, s["output"]["shape"])), str(s["output"]["bits"]),
-         str(s["pe"]), str(s["simd"]), str(s["estimate"]["interval"]), str(s["estimate"]["lut"]))
+         str(s["pe"]), str(s["simd"]), str(s["estimate"]["interval"]), str(s["estimate"]["lut"]),
+         str(s["estimate"]["dsp"]))
         for s in m["stages"]
     ]  # fmt: skip
     note = "is up to date" if built.reused else "written"
@@ -144,7 +145,7 @@ def _build(options: argparse.Namespace, terminal: Terminal) -> None:
         f"{m['clock_mhz'] * 1e6 / m['interval']:.0f} frames/s at {m['clock_mhz']:g} MHz\n"
         f"  source model: {summary(evidence)}\n"
         f"  next: hwgen sim {built.folder}",
-        (("stage", "op", "output", "bits", "PE", "SIMD", "cycles", "LUT (est.)"), rows),
+        (("stage", "op", "output", "bits", "PE", "SIMD", "cycles", "LUT (est.)", "DSP"), rows),
     )  # fmt: skip
 
 
@@ -357,6 +358,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--interval", type=int, help="cycles per frame not to exceed")
     sub.add_argument("--fps", type=float, help="frames per second to reach at --clock-mhz")
     sub.add_argument("--clock-mhz", type=float, default=100.0, help="clock in MHz (100)")
+    sub.add_argument("--dsp", metavar="KIND",
+                     help="DSPs to multiply in: dsp48e1, dsp48e2 or mult18x18 (none, only LUTs)")  # fmt: skip
+    sub.add_argument("--dsps", type=int, metavar="N", help="DSPs to use at most (any number)")
     sub.add_argument("--frames", type=int, default=100, help="frames of stimulus to store (100)")
     sub.add_argument("--frames-file", help=".npy or .npz with model inputs to simulate")
     sub.add_argument("--seed", type=int, default=0, help="seed of the random frames (0)")
@@ -409,7 +413,9 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("synth", _synth, "synthesize a build with an open tool")
     sub.add_argument("folder", metavar="DIR")
-    sub.add_argument("--tool", default="yosys-xc7", help="yosys-xc7, yosys-ecp5 or yosys-ice40")
+    sub.add_argument(
+        "--tool", default="yosys-xc7", help="yosys-xc7, yosys-xcup, yosys-ecp5 or yosys-ice40"
+    )
 
     sub = command("explain", _explain, "explain an error code")
     sub.add_argument("code", nargs="?", help="such as HW201")

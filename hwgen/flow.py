@@ -121,7 +121,12 @@ def build(config: BuildConfig, progress: Progress = silent) -> Build:
 
     progress("scheduling")
     design = schedule(
-        graph, interval=config.cycles, folding=config.folding, clock_mhz=config.clock_mhz
+        graph,
+        interval=config.cycles,
+        folding=config.folding,
+        clock_mhz=config.clock_mhz,
+        dsp=config.dsp,
+        dsps=config.dsps,
     )
 
     with output_folder(config.out) as folder:

@@ -59,6 +59,19 @@ PORTS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Packing:
+    """DSPs of one kind with at most ``rows`` rows of weights in each; as many as fit, where None."""
+
+    port: Port
+    rows: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Such as ``dsp48e1x4``."""
+        return f"{self.port.name}x{self.rows or ''}"
+
+
+@dataclass(frozen=True, slots=True)
 class Weights:
     """What a run-time weight may be: ``bits`` of two's complement, or unsigned, in ``range``."""
 

@@ -17,7 +17,7 @@ from hwgen.hw.dot_product import (
     tree_registers,
     weight_bits,
 )
-from hwgen.hw.dsp_layout import Port
+from hwgen.hw.dsp_layout import Packing
 from hwgen.hw.packed_products import PackedProducts, packed_registers
 from hwgen.hw.stream import element, words
 from hwgen.hw.weight_memory import WeightMemory, pack
@@ -37,10 +37,9 @@ class MacArray(Component):
     sets : vectors that enter side by side, lanes ``(SIMD, sets)`` of a beat. Each meets an equal
         run of the columns, as the channels of a depthwise convolution do; PE is N then.
     y_range : range of the results; arithmetic is modulo its width, which no sum exceeds.
-    dsp : the DSPs to multiply in, several rows in each, or None for LUTs. Not for bipolar weights,
+    packing : the DSPs to multiply in, several rows in each, or None for LUTs. Not for bipolar weights,
         and only where :func:`hwgen.hw.dsp_layout.fits`; an array with a multiplier for every weight
         has constants instead.
-    dsp_rows : PEs that share a DSP, at most; as many as fit, where None.
     name : names the weight memory's file.
 
     Members
@@ -55,8 +54,8 @@ class MacArray(Component):
     """
 
     def __init__(self, x_range: IntRange, weight: np.ndarray, y_range: IntRange, *,
-                 pe: int, simd: int, sets: int = 1, dsp: Port | None = None,
-                 dsp_rows: int | None = None, name: str = "weights"):  # fmt: skip
+                 pe: int, simd: int, sets: int = 1, packing: Packing | None = None,
+                 name: str = "weights"):  # fmt: skip
         *_, rows, columns = weight.shape
         if columns % pe or rows % simd:
             raise ValueError(f"PE must divide {columns} and SIMD {rows}, not {pe} and {simd}")
@@ -65,9 +64,9 @@ class MacArray(Component):
         self.x_range, self.weight, self.y_range = x_range, weight, y_range
         self.pe, self.simd, self.sets, self.name = pe, simd, sets, name
         self.packed = None
-        if dsp is not None and not self.constant:
+        if packing is not None and not self.constant:
             assert not is_bipolar(weight), "a sign is no factor for a DSP"
-            self.packed = PackedProducts(dsp, weight, element(x_range), pe // sets, simd, dsp_rows)
+            self.packed = PackedProducts(packing, weight, element(x_range), pe // sets, simd)
         super().__init__({"i": In(words(simd * sets, x_range)), "o": Out(words(pe, y_range))})
 
     @property

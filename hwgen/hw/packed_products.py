@@ -17,7 +17,7 @@ from hwgen.hw.dot_product import Accumulation, sum_range, tree_registers
 from hwgen.hw.dsp_layout import (
     RESULT_BITS,
     Layout,
-    Port,
+    Packing,
     Weights,
     chain_length,
     layout,
@@ -52,21 +52,18 @@ class PackedProducts:
 
     Parameters
     ----------
-    port : the DSP.
+    packing : the DSPs, and how many rows share one.
     weight : every value that weights may take.
     x : the shape of the lanes of x.
     rows, simd : PE that share x, and lanes of x.
-    lanes : rows that share a DSP, at most; as many as fit, where None.
     """
 
-    def __init__(self, port: Port, weight: np.ndarray, x: Shape, rows: int, simd: int,
-                 lanes: int | None = None):  # fmt: skip
-        self.port, self.weight, self.weights = port, weight, Weights.of(weight)
+    def __init__(self, packing: Packing, weight: np.ndarray, x: Shape, rows: int, simd: int):
+        self.port, self.weight, self.weights = packing.port, weight, Weights.of(weight)
         self.x, self.rows, self.simd = x, rows, simd
-        most = most_lanes(port, self.weights, x)
-        count = -(
-            -rows // min(lanes or most, most)
-        )  # as few groups as possible, of nearly one size
+        most = most_lanes(self.port, self.weights, x)
+        count = -(-rows // min(packing.rows or most, most))
+        # As few groups as possible, of nearly equal size.
         self.groups = [rows * (g + 1) // count - rows * g // count for g in range(count)]
 
     @property
@@ -87,6 +84,13 @@ class PackedProducts:
     def luts(self) -> float:
         """An estimate, without what adds up the accumulators: LUTs before and after the DSPs."""
         return sum(chain.luts for lanes in self.groups for chain in self.chains(lanes))
+
+    @property
+    def register_bits(self) -> int:
+        """Flip-flops beside the DSPs: none where the post-adder's registers hold everything."""
+        if self.port.post_adder:
+            return 0
+        return sum(chain.riders for lanes in self.groups for chain in self.chains(lanes))
 
     def offsets(self) -> np.ndarray:
         """What is added to the weights of each row before they are stored, ``(rows,)``: the rows on

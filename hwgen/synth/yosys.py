@@ -14,6 +14,7 @@ from hwgen.synth.report import SynthReport, parse_stat
 
 TOOLS: Mapping[str, str] = {
     "yosys-xc7": "synth_xilinx -family xc7 -flatten -noiopad -top {top}",
+    "yosys-xcup": "synth_xilinx -family xcup -flatten -noiopad -top {top}",
     "yosys-ecp5": "synth_ecp5 -top {top}",
     "yosys-ice40": "synth_ice40 -device u -dsp -top {top}",
 }

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.dot_product import sum_range
-from hwgen.hw.dsp_layout import LONGEST_CHAIN, PORTS, RESULT_BITS, Weights, layout, most_lanes
+from hwgen.hw.dsp_layout import (
+    LONGEST_CHAIN,
+    PORTS,
+    RESULT_BITS,
+    Packing,
+    Weights,
+    layout,
+    most_lanes,
+)
 from hwgen.hw.mac_array import MacArray
 from hwgen.hw.packed_products import PackedProducts, packed_registers
 from hwgen.lowering import divisors
@@ -31,7 +39,7 @@ def values_of(kind, bits):
 def run_time(port, shape, weights, values, x, *, staged=False):
     """``x (V, S)`` times ``weights (V, P, S)``, out of ``values``, by a circuit."""
     m, (_, rows, simd) = Module(), weights.shape
-    unit = PackedProducts(port, values, shape, rows, simd)
+    unit = PackedProducts(Packing(port), values, shape, rows, simd)
     bits = unit.weights.bits
     lanes, codes = Signal(simd * shape.width), Signal(rows * simd * bits)
     fields = [codes[k : k + bits] for k in range(0, len(codes), bits)]
@@ -140,7 +148,7 @@ def arrays(draw):
     x = rng.integers(x_range.lo, x_range.hi + 1, (4, rows))
     x[0], x[1] = x_range.lo, x_range.hi
     array = MacArray(x_range, weight, accumulator_range(weight, x_range), pe=pe, simd=simd,
-                     dsp=PORTS[port], dsp_rows=draw(st.sampled_from([None, 1, 2])))  # fmt: skip
+                     packing=Packing(PORTS[port], draw(st.sampled_from([None, 1, 2]))))  # fmt: skip
     return array, x
 
 
