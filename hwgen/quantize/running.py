@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from onnx import NodeProto
 
 from hwgen.frontends import first_frame, run_source
 from hwgen.frontends.annotate import Quantizer, insert_quantizers
@@ -48,7 +47,7 @@ class Running:
         self._known = {name: x for name, x in known.items() if name in left}
         return found[tensor]
 
-    def _behind(self, tensor: str) -> list[NodeProto]:
+    def _behind(self, tensor: str) -> list:
         """The nodes between what is known and ``tensor``, in order."""
         needed, found = {tensor}, []
         for node in reversed(self.net.nodes):
