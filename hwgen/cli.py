@@ -218,12 +218,10 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> None:
 
     from hwgen import api
     from hwgen.core.output import check_writable, write_atomically
-    from hwgen.frames import read_arrays
 
-    frames = read_arrays(Path(options.input))
     check_writable(Path(options.output))
     terminal.progress(f"running {options.input} ({options.engine})")
-    result = api.run(options.target, frames, engine=options.engine, raw=options.raw,
+    result = api.run(options.target, Path(options.input), engine=options.engine, raw=options.raw,
                      **_prepared(options))  # fmt: skip
     if isinstance(result, np.ndarray):
         write_atomically(Path(options.output), lambda file: np.save(file, result))
