@@ -25,6 +25,9 @@ from torch import nn
 from hwgen.training import qgt, sparsify
 from hwgen.training import switchable as sw
 from hwgen.training.data import Data, load
+from hwgen.training.fit import Stepper, accuracy, fit, integer_accuracy
+from hwgen.training.methods import SETTLED, replace_relu
+from hwgen.training.network import Recipe, float_network
 from hwgen.training.prune import remove_channels
 from hwgen.training.quantizers import (
     CGPact,
@@ -33,15 +36,7 @@ from hwgen.training.quantizers import (
     quantize_weight,
     weight_layers,
 )
-from hwgen.training.recipes import (
-    Recipe,
-    accuracy,
-    fit,
-    float_network,
-    integer_accuracy,
-    recipe_of,
-    train,
-)
+from hwgen.training.recipes import recipe_of, train
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, PAGE = ROOT / "bench/results/research.json", ROOT / "docs/research.md"
@@ -72,9 +67,7 @@ def wide_activations(seed: int, data: Data, recipe: Recipe = DEEP) -> nn.Sequent
     """The deep network with float weights and 8-bit activations."""
     torch.manual_seed(seed)
     net = float_network(recipe, data)
-    for i, module in enumerate(net):
-        if isinstance(module, nn.ReLU):
-            net[i] = LSQActivation(8)
+    replace_relu(net, lambda: LSQActivation(8))
     return net
 
 
@@ -119,21 +112,18 @@ def sparsity(seed: int) -> dict[str, Arm]:
         return scored(net, data, weights=left, removed=removed)
 
     def trained(prox: sparsify.Prox | None, kind: type[sparsify.Splitting], beta: float,
-                epochs: int = DEEP.epochs) -> nn.Sequential:  # fmt: skip
+                settle: float | None = None) -> nn.Sequential:  # fmt: skip
         net = wide_activations(seed, data)
-        made: list[sparsify.Splitting] = []
 
-        def step(optimizer: torch.optim.Optimizer) -> None:
+        def wrap(optimizer: torch.optim.Optimizer, steps: int) -> Stepper:
             if prox is None:
-                optimizer.step()
-                return
-            if not made:
-                made.append(kind(optimizer, targets(net), prox, beta))
-            made[0].step()
+                return optimizer
+            share = None if settle is None else round(settle * steps)
+            return kind(optimizer, targets(net), prox, beta, share)
 
-        fit(net, data, epochs=epochs, rate=DEEP.rate, seed=seed, step=step)
-        for splitting in made:
-            splitting.deliver()
+        stepper = fit(net, data, epochs=DEEP.epochs, rate=DEEP.rate, seed=seed, wrap=wrap)
+        if isinstance(stepper, sparsify.Splitting):
+            stepper.deliver()
         return net
 
     def targets(net: nn.Module) -> list[torch.Tensor]:
@@ -148,14 +138,11 @@ def sparsity(seed: int) -> dict[str, Arm]:
         arms[f"one shot, {label}"] = finish(cut)
         arms[f"RVSM splitting, {label}"] = finish(trained(prox, sparsify.Splitting, 1.0))
         arms[f"ADMM, {label}"] = finish(trained(prox, sparsify.ADMM, 1.0))
-    settled = trained(sparsify.keep_channels(0.5), sparsify.Splitting, 1.0, DEEP.epochs - LATER)
-    gone = remove_channels(settled)
-    fit(settled, data, epochs=LATER, rate=DEEP.rate, seed=seed)
-    arms["RVSM splitting, removed, trained on"] = finish(settled) | {"removed": gone}
+    arms["RVSM splitting, removed, trained on"] = finish(
+        trained(sparsify.keep_channels(0.5), sparsify.Splitting, 1.0, SETTLED))  # fmt: skip
     return arms
 
 
-LATER = 2  # of the epochs, those that follow the removal of channels
 PRECISIONS = (8, 4, 2)
 
 
@@ -172,9 +159,7 @@ def switch(seed: int) -> dict[str, Arm]:
         net = fresh()
         for _, layer in list(weight_layers(net)):
             quantize_weight(layer, DoReFa(bits, "centered"))
-        for i, module in enumerate(net):
-            if isinstance(module, nn.ReLU):
-                net[i] = CGPact(bits)
+        replace_relu(net, lambda bits=bits: CGPact(bits))
         fit(net, data, epochs=recipe.epochs, rate=recipe.rate, seed=seed)
         arms[f"independent, {bits} bit"] = scored(net, data)
     kinds: dict[str, sw.Distillation] = {"shared BN": "none", "private BN": "none",

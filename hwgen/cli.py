@@ -173,7 +173,17 @@ def _quantize(options: argparse.Namespace, terminal: Terminal) -> None:
 def _train(options: argparse.Namespace, terminal: Terminal) -> None:
     from hwgen.train import command
 
-    fields = ("method", "wbits", "abits", "edge_bits", "epochs", "rate", "batch")
+    fields = (
+        "method",
+        "wbits",
+        "abits",
+        "edge_bits",
+        "keep",
+        "accumulator",
+        "epochs",
+        "rate",
+        "batch",
+    )
     changes = {f: value for f in fields if (value := getattr(options, f)) is not None}
     found = command(
         options.recipe, options.out, seed=options.seed, checkpoint=options.checkpoint,
@@ -181,6 +191,8 @@ def _train(options: argparse.Namespace, terminal: Terminal) -> None:
         progress=terminal.progress, **changes,
     )  # fmt: skip
     frames = f" --frames-file {options.test_frames}" if options.test_frames else ""
+    if found["outputs"]:
+        frames = f" --output-name {list(found['outputs'])[-1]}{frames}"
     terminal.result(
         found,
         f"{found['accuracy']:.2f}% of {found['test_frames']} test frames in PyTorch; "
@@ -371,13 +383,18 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("train", _train, "train a small network with quantizers on (needs PyTorch)")
     sub.add_argument(
-        "recipe", help="digits, digits-mlp, mnist14, mnist, fashion14, fashion or cifar10"
+        "recipe",
+        help="digits, digits-mlp, mnist14, mnist, fashion14, fashion, cifar10, faces or jets",
     )
     sub.add_argument("-o", "--out", required=True, help=".onnx to write")
-    sub.add_argument("--method", help="quantizers, such as sat, lsq or pact (the recipe's)")
+    sub.add_argument(
+        "--method", help="sat, lsq, qgt, rvsm, sp-net ... (the recipe's): docs/training.md"
+    )
     sub.add_argument("--wbits", type=int, help="bits of inner weights, 1 to 8")
     sub.add_argument("--abits", type=int, help="bits of activations, 1 to 8")
     sub.add_argument("--edge-bits", type=int, help="weight bits of the first and last layer (8)")
+    sub.add_argument("--keep", type=float, help="share kept by rvsm, admm, rvscgd and rgsm")
+    sub.add_argument("--accumulator", type=int, help="accumulator bits of a2q and a2q+ (12)")
     sub.add_argument("--epochs", type=int, help="passes over the data")
     sub.add_argument("--rate", type=float, help="where the learning rate begins")
     sub.add_argument("--batch", type=int, help="frames per step")

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwgen.core.intrange import IntRange
+from hwgen.hw.constant_product import product_registers
 from hwgen.hw.dot_product import is_bipolar, tree_registers, weight_bits
 from hwgen.hw.mac_array import MacArray
+from hwgen.hw.unrolled_product import UnrolledProduct
 from hwgen.ir.exact import integer_matmul
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
-from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, mac_actor
+from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, mac_actor, streaming
 from hwgen.lowering.cost import (
     constant_product_luts,
     dot_product_luts,
     ram_cost,
     register_bits,
     rom_cost,
+    unrolled_product_cost,
 )
 
 
@@ -75,7 +78,8 @@ class MatMulFolded(Lowering):
         rows, columns = op.weight.shape
         for pe in divisors(columns):
             for simd in divisors(rows):
-                yield Folding(pe, simd)
+                if pe * simd < op.weight.size:
+                    yield Folding(pe, simd)
 
     def lanes(self, op: MatMul, folding: Folding, *x: TensorType) -> tuple[tuple[int, ...], int]:
         return (folding.simd,), folding.pe
@@ -92,6 +96,30 @@ class MatMulFolded(Lowering):
     def build(self, op: MatMul, folding: Folding, *x: TensorType) -> MacArray:
         y = op.infer(*x)
         return MacArray(x[0].range, op.weight, y.range, pe=folding.pe, simd=folding.simd)
+
+
+class MatMulUnrolled(Lowering):
+    """A pixel per cycle through adders that are the matrix."""
+
+    op, name, unrolled = MatMul, "unrolled", True
+
+    def foldings(self, op: MatMul, *x: TensorType) -> Iterator[Folding]:
+        rows, columns = op.weight.shape
+        yield Folding(columns, rows)
+
+    def lanes(self, op: MatMul, folding: Folding, *x: TensorType) -> tuple[tuple[int, ...], int]:
+        return (folding.simd,), folding.pe
+
+    def cost(self, op: MatMul, folding: Folding, *x: TensorType) -> Cost:
+        lut, ff = unrolled_product_cost(op.weight, x[0].range.width)
+        pixels, delay = x[0].pixels, product_registers(op.weight)
+        return Cost(round(lut), round(ff), 0, 0, pixels, pixels - 1 + delay)
+
+    def actor(self, op: MatMul, folding: Folding, *x: TensorType) -> Actor:
+        return streaming(x[0].pixels, product_registers(op.weight))
+
+    def build(self, op: MatMul, folding: Folding, *x: TensorType) -> UnrolledProduct:
+        return UnrolledProduct(x[0].range, op.weight, op.infer(*x).range)
 
 
 ACCUMULATOR = 1.5  # LUTs per bit of a PE's result: adding it up, and taking turns at the output

@@ -12,6 +12,7 @@ from hwgen.core.errors import Diagnostics, did_you_mean, fail
 from hwgen.ir.graph import Graph, Node
 from hwgen.lowering import Cost, Folding, Lowering
 from hwgen.ops.reshape import Reshape
+from hwgen.ops.threshold import Threshold
 from hwgen.schedule.depths import with_depths
 from hwgen.schedule.design import Design, Link, Stage, source_of
 
@@ -149,20 +150,29 @@ def _listed(values: set[int]) -> str:
     return ", ".join(map(str, sorted(values)))
 
 
+LONGEST_RUN = 8  # unrolled stages in a row that one ready passes through
+
+
 def _links(graph: Graph, stages: tuple[Stage, ...]) -> Iterator[Link]:
     """The streams between stages. Narrow streams get a skid buffer, which cuts every path.
 
-    Accumulators are wide and their consumer, a threshold, is registered: that link is a wire.
+    Accumulators are wide and their consumer, a threshold, is registered: that link is a wire. So
+    is one between unrolled stages, where each adds only a gate to the path of ready.
     """
     made = {stage.node.name: stage for stage in stages}
     used: dict[str, int] = {}
+    run: dict[str, int] = {}  # unrolled stages in a row, up to and with each
     for stage in stages:
         for index, name in enumerate(stage.node.inputs):
             value, lanes = source_of(graph, name), stage.lanes[0][index]
             producer = made.get(value)
             lanes_from = producer.lanes[1] if producer else used.setdefault(value, lanes)
-            wide = producer is not None and producer.node.op.macs(*producer.inputs) > 0
-            depth = 0 if wide or producer is None else 2
+            before = run.get(value, 0)
+            joined = before < LONGEST_RUN and lanes_from == lanes
+            joined = joined and producer is not None and stage.lowering.unrolled
+            depth = 0 if producer is None or _is_wire(producer, stage, joined=joined) else 2
+            if stage.lowering.unrolled:
+                run[stage.node.name] = 1 + (0 if depth else before)
             elements = graph.type(value).size
             yield Link(value, stage.node.name, index, lanes_from, lanes, elements, depth)
     for index, port in enumerate(graph.outputs):
@@ -170,3 +180,12 @@ def _links(graph: Graph, stages: tuple[Stage, ...]) -> Iterator[Link]:
         producer = made.get(value)
         lanes = producer.lanes[1] if producer else used.setdefault(value, 1)
         yield Link(value, "", index, lanes, lanes, graph.type(value).size)
+
+
+def _is_wire(producer: Stage, consumer: Stage, *, joined: bool) -> bool:
+    """Whether no buffer stands between two stages; ``joined``: of the same lanes, both unrolled."""
+    wide = producer.node.op.macs(*producer.inputs) > 0
+    if not producer.lowering.unrolled:
+        return wide
+    # An unrolled product leaves its last adders unregistered.
+    return isinstance(consumer.node.op, Threshold) if wide else joined

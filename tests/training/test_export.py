@@ -14,10 +14,10 @@ from hwgen.frontends import lift, run_source, source_of, widths
 from hwgen.training import quantizers as q
 from hwgen.training.a2q import A2Q
 from hwgen.training.activations import LSQActivation
+from hwgen.training.blocks import Residual
 from hwgen.training.export import export, to_onnx
 from hwgen.training.qgt import snap
 from hwgen.training.sat import Rescaled, rescale
-from hwgen.training.sparsify import Residual
 from tests.training.compare import compare, warm_up
 
 MULTIBIT = ("dorefa", "dorefa-modified", "dorefa-centered", "lsq", "lsq-channel", "lsq+", "tqt")
