@@ -268,7 +268,8 @@ def _synth(options: argparse.Namespace, terminal: Terminal) -> None:
     ]  # fmt: skip
     terminal.result(
         {**asdict(report), "estimates": estimates},
-        f"BRAM in blocks of 36 Kibit; log and report in {options.folder}/synth/{options.tool}",
+        f"BRAM in blocks of 36 Kibit; log, report and the commands that gave it in "
+        f"{options.folder}/synth/{options.tool}",
         (("stage", "LUT", "FF", "BRAM", "DSP", "est. LUT", "FF", "BRAM", "DSP"), rows),
     )
 
@@ -424,7 +425,9 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("synth", _synth, "synthesize a build with an open tool")
     sub.add_argument("folder", metavar="DIR")
-    sub.add_argument("--tool", default="yosys-xc7", help="yosys-xc7, yosys-ecp5 or yosys-ice40")
+    sub.add_argument(
+        "--tool", default="yosys-xc7", help="yosys-xc7, yosys-xc7-area, yosys-ecp5 or yosys-ice40"
+    )
 
     sub = command("explain", _explain, "explain an error code")
     sub.add_argument("code", nargs="?", help="such as HW201")
