@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from research import DEEP, PAGE, ROOT, wide_activations
+from research_common import DEEP, PAGE, ROOT, wide_activations
 from torch import nn
 
 from hwgen.training import qgt, sparsify
