@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from research import DEEP, PAGE, ROOT, wide_activations
+from research_common import DEEP, PAGE, ROOT, wide_activations
 from torch import nn
 
 from hwgen.training import qgt, sparsify
@@ -29,9 +29,11 @@ from hwgen.training import switchable as sw
 from hwgen.training.a2q import A2Q
 from hwgen.training.data import Data, load
 from hwgen.training.export import to_onnx
+from hwgen.training.fit import fit
+from hwgen.training.network import float_network
 from hwgen.training.prune import remove_channels
 from hwgen.training.quantizers import LSQActivation, quantize_weight, weight_layers
-from hwgen.training.recipes import fit, float_network, recipe_of, train
+from hwgen.training.recipes import recipe_of, train
 
 FRAMES = 120
 RESULTS = ROOT / "bench/results/research_rtl.json"

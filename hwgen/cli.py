@@ -174,7 +174,17 @@ def _quantize(options: argparse.Namespace, terminal: Terminal) -> None:
 def _train(options: argparse.Namespace, terminal: Terminal) -> None:
     from hwgen.train import command
 
-    fields = ("method", "wbits", "abits", "edge_bits", "epochs", "rate", "batch")
+    fields = (
+        "method",
+        "wbits",
+        "abits",
+        "edge_bits",
+        "keep",
+        "accumulator",
+        "epochs",
+        "rate",
+        "batch",
+    )
     changes = {f: value for f in fields if (value := getattr(options, f)) is not None}
     found = command(
         options.recipe, options.out, seed=options.seed, checkpoint=options.checkpoint,
@@ -182,6 +192,8 @@ def _train(options: argparse.Namespace, terminal: Terminal) -> None:
         progress=terminal.progress, **changes,
     )  # fmt: skip
     frames = f" --frames-file {options.test_frames}" if options.test_frames else ""
+    if found["outputs"]:
+        frames = f" --output-name {list(found['outputs'])[-1]}{frames}"
     terminal.result(
         found,
         f"{found['accuracy']:.2f}% of {found['test_frames']} test frames in PyTorch; "
@@ -207,12 +219,10 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> None:
 
     from hwgen import api
     from hwgen.core.output import check_writable, write_atomically
-    from hwgen.frames import read_arrays
 
-    frames = read_arrays(Path(options.input))
     check_writable(Path(options.output))
     terminal.progress(f"running {options.input} ({options.engine})")
-    result = api.run(options.target, frames, engine=options.engine, raw=options.raw,
+    result = api.run(options.target, Path(options.input), engine=options.engine, raw=options.raw,
                      **_prepared(options))  # fmt: skip
     if isinstance(result, np.ndarray):
         write_atomically(Path(options.output), lambda file: np.save(file, result))
@@ -259,7 +269,8 @@ def _synth(options: argparse.Namespace, terminal: Terminal) -> None:
     ]  # fmt: skip
     terminal.result(
         {**asdict(report), "estimates": estimates},
-        f"BRAM in blocks of 36 Kibit; log and report in {options.folder}/synth/{options.tool}",
+        f"BRAM in blocks of 36 Kibit; log, report and the commands that gave it in "
+        f"{options.folder}/synth/{options.tool}",
         (("stage", "LUT", "FF", "BRAM", "DSP", "est. LUT", "FF", "BRAM", "DSP"), rows),
     )
 
@@ -374,13 +385,18 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("train", _train, "train a small network with quantizers on (needs PyTorch)")
     sub.add_argument(
-        "recipe", help="digits, digits-mlp, mnist14, mnist, fashion14, fashion or cifar10"
+        "recipe",
+        help="digits, digits-mlp, mnist14, mnist, fashion14, fashion, cifar10, faces or jets",
     )
     sub.add_argument("-o", "--out", required=True, help=".onnx to write")
-    sub.add_argument("--method", help="quantizers, such as sat, lsq or pact (the recipe's)")
+    sub.add_argument(
+        "--method", help="sat, lsq, qgt, rvsm, sp-net ... (the recipe's): docs/training.md"
+    )
     sub.add_argument("--wbits", type=int, help="bits of inner weights, 1 to 8")
     sub.add_argument("--abits", type=int, help="bits of activations, 1 to 8")
     sub.add_argument("--edge-bits", type=int, help="weight bits of the first and last layer (8)")
+    sub.add_argument("--keep", type=float, help="share kept by rvsm, admm, rvscgd and rgsm")
+    sub.add_argument("--accumulator", type=int, help="accumulator bits of a2q and a2q+ (12)")
     sub.add_argument("--epochs", type=int, help="passes over the data")
     sub.add_argument("--rate", type=float, help="where the learning rate begins")
     sub.add_argument("--batch", type=int, help="frames per step")
@@ -414,7 +430,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("synth", _synth, "synthesize a build with an open tool")
     sub.add_argument("folder", metavar="DIR")
     sub.add_argument(
-        "--tool", default="yosys-xc7", help="yosys-xc7, yosys-xcup, yosys-ecp5 or yosys-ice40"
+        "--tool",
+        default="yosys-xc7",
+        help="yosys-xc7, yosys-xc7-area, yosys-xcup, yosys-ecp5 or yosys-ice40",
     )
 
     sub = command("explain", _explain, "explain an error code")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.core.errors import fail
-from hwgen.frames import load_calibration
+from hwgen.frames import read_frames
 from hwgen.frontends import Source, quantize_input
 from hwgen.frontends.annotate import is_float
 from hwgen.frontends.select import select_output
@@ -66,7 +66,7 @@ def prepare(source: Source, *, wbits: int | None = None, abits: int | None = Non
         if calib is None:
             fail("HW110", where="--calib", why="a float model is quantized by what it computes",
                  help="give --calib frames.npy with some dozens of typical inputs")  # fmt: skip
-        frames = load_calibration(calib, source.inputs)
+        frames = read_frames(calib, source.inputs)
         made, _ = quantized(source, wbits or 8, abits or 8, frames, progress=progress,
                             **(ptq or {}))  # fmt: skip
         source = made.source

@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for option, text in (
         ("--bias-correction", "give mean errors back in the biases"),
         ("--match-variance", "match the variance of each output's weights too"),
-        ("--sequential", "make up for the layers before as well (slow)"),
+        ("--sequential", "make up for the layers before as well"),
         ("--bit-allocation", "spread weight bits over outputs, up to 4 bits"),
     ):
         group.add_argument(option, action="store_true", default=None, help=text)

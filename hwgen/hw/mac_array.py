@@ -8,9 +8,9 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from hwgen.core.intrange import IntRange
+from hwgen.hw.constant_product import constant_dot_products
 from hwgen.hw.dot_product import (
     Accumulation,
-    constant_dot_products,
     dot_products,
     encode,
     is_bipolar,
@@ -133,7 +133,7 @@ class MacArray(Component):
             part = slice(s * run, (s + 1) * run)
             if self.constant:
                 weight = self.weight.reshape(self.simd, self.pe)[:, part]
-                sums += constant_dot_products(m, own, weight, register)
+                sums += constant_dot_products(m, own, weight, register, tree_registers(self.simd))
             else:
                 onto = Accumulation(accumulators[part], first, self.beats) if accumulators else None
                 if self.packed:

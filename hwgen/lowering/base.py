@@ -47,6 +47,8 @@ class Lowering(ABC):
 
     op: ClassVar[type[Op]]
     name: str
+    # Whether it takes a beat in every cycle and its ready follows that of its output through a gate.
+    unrolled: ClassVar[bool] = False
     registry: ClassVar[dict[type[Op], list[Lowering]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -8,21 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwgen.core.intrange import IntRange
+from hwgen.hw.constant_product import product_registers
 from hwgen.hw.dot_product import is_bipolar, tree_registers, weight_bits
 from hwgen.hw.dsp_layout import Packing
 from hwgen.hw.mac_array import MacArray
 from hwgen.hw.packed_products import PackedProducts, packed_registers
 from hwgen.hw.stream import element
+from hwgen.hw.unrolled_product import UnrolledProduct
 from hwgen.ir.exact import integer_matmul
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
-from hwgen.lowering import Actor, Cost, Folding, mac_actor
+from hwgen.lowering import Actor, Cost, Folding, Lowering, mac_actor, streaming
 from hwgen.lowering.cost import (
     constant_product_luts,
     dot_product_luts,
     ram_cost,
     register_bits,
     rom_cost,
+    unrolled_product_cost,
 )
 from hwgen.lowering.macs import Folded
 
@@ -79,7 +82,8 @@ class MatMulFolded(Folded):
         return self.packs(op.weight, x[0].range)
 
     def foldings(self, op: MatMul, *x: TensorType) -> Iterator[Folding]:
-        return self.legal(*op.weight.shape)
+        legal = self.legal(*op.weight.shape)
+        return (f for f in legal if f.pe * f.simd < op.weight.size)
 
     def lanes(self, op: MatMul, folding: Folding, *x: TensorType) -> tuple[tuple[int, ...], int]:
         return (folding.simd,), folding.pe
@@ -98,6 +102,30 @@ class MatMulFolded(Folded):
         y = op.infer(*x)
         return MacArray(x[0].range, op.weight, y.range, pe=folding.pe, simd=folding.simd,
                         packing=self.packing)  # fmt: skip
+
+
+class MatMulUnrolled(Lowering):
+    """A pixel per cycle through adders that are the matrix."""
+
+    op, name, unrolled = MatMul, "unrolled", True
+
+    def foldings(self, op: MatMul, *x: TensorType) -> Iterator[Folding]:
+        rows, columns = op.weight.shape
+        yield Folding(columns, rows)
+
+    def lanes(self, op: MatMul, folding: Folding, *x: TensorType) -> tuple[tuple[int, ...], int]:
+        return (folding.simd,), folding.pe
+
+    def cost(self, op: MatMul, folding: Folding, *x: TensorType) -> Cost:
+        lut, ff = unrolled_product_cost(op.weight, x[0].range.width)
+        pixels, delay = x[0].pixels, product_registers(op.weight)
+        return Cost(round(lut), round(ff), 0, 0, pixels, pixels - 1 + delay)
+
+    def actor(self, op: MatMul, folding: Folding, *x: TensorType) -> Actor:
+        return streaming(x[0].pixels, product_registers(op.weight))
+
+    def build(self, op: MatMul, folding: Folding, *x: TensorType) -> UnrolledProduct:
+        return UnrolledProduct(x[0].range, op.weight, op.infer(*x).range)
 
 
 ACCUMULATOR = 1.5  # LUTs per bit of a PE's result: adding it up, and taking turns at the output

@@ -11,6 +11,7 @@ from hwgen.core.errors import Diagnostics, did_you_mean, fail
 from hwgen.ir.graph import Graph, Node
 from hwgen.lowering import DSPS, Folding
 from hwgen.ops.reshape import Reshape
+from hwgen.ops.threshold import Threshold
 from hwgen.schedule.depths import with_depths
 from hwgen.schedule.design import Design, Link, Stage, source_of
 from hwgen.schedule.dsps import spend
@@ -28,8 +29,9 @@ def schedule(graph: Graph, *, interval: int | None = None, folding: str | Path =
     taken, stage by stage, which is the optimum. Without it, ``folding`` decides: ``serial`` (PE =
     SIMD = 1), ``balanced`` (about 64 products per cycle in the largest layer), ``parallel`` (all
     at once), or a JSON file ``{stage: {"pe": .., "simd": .., "lowering": ..}}`` such as each build
-    writes. ``dsp``: the kind of DSPs that MAC arrays may multiply in, ``dsps`` of them at most; then
-    stages that gain most have them. Folding files name such lowerings themselves. Raises HW310 where no folding meets the interval, HW311 for an illegal one.
+    writes. ``dsp``: the kind of DSPs that MAC arrays may multiply in, ``dsps`` of them at most; they
+    go where they save most. Folding files name such lowerings themselves. Raises HW310 where no
+    folding meets the interval, HW311 for an illegal one.
     """
     nodes = [node for node in graph.nodes if not isinstance(node.op, Reshape)]
     ways = {node.name: options(graph, node) for node in nodes}
@@ -143,20 +145,29 @@ def _listed(values: set[int]) -> str:
     return ", ".join(map(str, sorted(values)))
 
 
+LONGEST_RUN = 8  # unrolled stages in a row that one ready passes through
+
+
 def _links(graph: Graph, stages: tuple[Stage, ...]) -> Iterator[Link]:
     """The streams between stages. Narrow streams get a skid buffer, which cuts every path.
 
-    Accumulators are wide and their consumer, a threshold, is registered: that link is a wire.
+    Accumulators are wide and their consumer, a threshold, is registered: that link is a wire. So
+    is one between unrolled stages, where each adds only a gate to the path of ready.
     """
     made = {stage.node.name: stage for stage in stages}
     used: dict[str, int] = {}
+    run: dict[str, int] = {}  # unrolled stages in a row, up to and with each
     for stage in stages:
         for index, name in enumerate(stage.node.inputs):
             value, lanes = source_of(graph, name), stage.lanes[0][index]
             producer = made.get(value)
             lanes_from = producer.lanes[1] if producer else used.setdefault(value, lanes)
-            wide = producer is not None and producer.node.op.macs(*producer.inputs) > 0
-            depth = 0 if wide or producer is None else 2
+            before = run.get(value, 0)
+            joined = before < LONGEST_RUN and lanes_from == lanes
+            joined = joined and producer is not None and stage.lowering.unrolled
+            depth = 0 if producer is None or _is_wire(producer, stage, joined=joined) else 2
+            if stage.lowering.unrolled:
+                run[stage.node.name] = 1 + (0 if depth else before)
             elements = graph.type(value).size
             yield Link(value, stage.node.name, index, lanes_from, lanes, elements, depth)
     for index, port in enumerate(graph.outputs):
@@ -164,3 +175,12 @@ def _links(graph: Graph, stages: tuple[Stage, ...]) -> Iterator[Link]:
         producer = made.get(value)
         lanes = producer.lanes[1] if producer else used.setdefault(value, 1)
         yield Link(value, "", index, lanes, lanes, graph.type(value).size)
+
+
+def _is_wire(producer: Stage, consumer: Stage, *, joined: bool) -> bool:
+    """Whether no buffer stands between two stages; ``joined``: of the same lanes, both unrolled."""
+    wide = producer.node.op.macs(*producer.inputs) > 0
+    if not producer.lowering.unrolled:
+        return wide
+    # An unrolled product leaves its last adders unregistered.
+    return isinstance(consumer.node.op, Threshold) if wide else joined

@@ -52,17 +52,19 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class SynthReport:
-    """One synthesis. ``stages`` by stage name; what is in none is under ``""``."""
+    """One synthesis. ``stages`` by stage name; what is in none is under ``""``. ``flow``: the
+    commands, one a line."""
 
     tool: str
     total: Usage
     stages: Mapping[str, Usage]
+    flow: str = ""
 
     def text(self) -> str:
         return json.dumps(asdict(self), indent=1) + "\n"
 
 
-def parse_stat(text: str, tool: str, modules: Mapping[str, str]) -> SynthReport:
+def parse_stat(text: str, tool: str, modules: Mapping[str, str], flow: str = "") -> SynthReport:
     """The report of ``stat -json``. ``modules`` names the stage that each module holds."""
     stat = json.loads(text)
     by_stage: dict[str, dict[str, int]] = {stage: {} for stage in modules.values()}
@@ -77,4 +79,4 @@ def parse_stat(text: str, tool: str, modules: Mapping[str, str]) -> SynthReport:
         for kind, count in cells.items():
             total[kind] = total.get(kind, 0) + count
     stages = {stage: Usage.of(cells) for stage, cells in by_stage.items()}
-    return SynthReport(tool, Usage.of(total), stages)
+    return SynthReport(tool, Usage.of(total), stages, flow)

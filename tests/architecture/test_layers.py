@@ -46,6 +46,7 @@ OUTSIDE = {
     "torch": {"training", "train"},
     "sklearn": {"training"},
     "mlxtend": {"training"},
+    "skimage": {"training"},
     "simulator": {""},  # a file of sim/, not a package
 }
 HARDWARE = ("hwgen.hw", "hwgen.lowering", "amaranth")

@@ -124,8 +124,8 @@ def nan(frames: np.ndarray) -> np.ndarray:
         (nan, "HW112", "NaN"),
         (lambda x: 0 * x, "HW112", "in every frame"),
         (None, "HW101", "no such file"),
-        (b"junk", "HW112", "not an array"),
-        (b"PK\x03\x04junk", "HW112", "not an array"),
+        (b"junk", "HW112", "not arrays"),
+        (b"PK\x03\x04junk", "HW112", "not arrays"),
     ],
     ids=["shape", "empty", "text", "complex", "nan", "constant", "none", "junk", "archive"],
 )
@@ -203,11 +203,13 @@ def test_progress_and_limits_cross_the_sandbox(
     hwgen: Command, tmp_path: Path, calib: Path, float_model: Path
 ) -> None:
     """What a child says while it works, and what ends it."""
-    outcome = hwgen("quantize", float_model, *BITS, "--calib", calib, "--max-nodes", 1,
-                    "-o", tmp_path / "q.onnx", "--json")  # fmt: skip
-    (problem,) = outcome.json()["errors"]
-    assert problem["code"] == "HW106"
-    assert json.dumps(problem).count("--max-nodes") == 1
+    for bound in ("--max-nodes", "--max-memory"):
+        outcome = hwgen("quantize", float_model, *BITS, "--calib", calib, bound, 1,
+                        "-o", tmp_path / "q.onnx", "--json")  # fmt: skip
+        (problem,) = outcome.json()["errors"]
+        assert problem["code"] == "HW106"
+        assert json.dumps(problem).count(bound) == 1
+        assert not (tmp_path / "q.onnx").exists()
     (tmp_path / "cnn.onnx").write_bytes(cnn(np.random.default_rng(1)).model.SerializeToString())
     np.save(tmp_path / "c.npy", np.random.default_rng(1).normal(0, 1, (8, 2, 8, 8)))
     fine = hwgen("quantize", tmp_path / "cnn.onnx", *BITS, "--calib", tmp_path / "c.npy",
