@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 _FLOPS = {"FDRE", "FDSE", "FDCE", "FDPE"}
+_DELAYS = {"SRL16E", "SRLC32E"}  # shift registers in LUTs
 _FREE = {"$scopeinfo", "BUFG", "IBUF", "OBUF", "GND", "VCC"}
 
 
@@ -43,6 +44,7 @@ class Netlist:
     luts: list[Lut] = field(default_factory=list)
     carries: list[Carry] = field(default_factory=list)
     flops: list[tuple] = field(default_factory=list)  # (d, q)
+    delays: list[tuple] = field(default_factory=list)  # (clocks, d, q)
     wide: list[tuple] = field(default_factory=list)  # MUXF7, MUXF8: (i0, i1, s, o)
     cells: Counter = field(default_factory=Counter)
 
@@ -70,6 +72,10 @@ class Netlist:
                 self.carries.append(Carry(ci, *words))
             elif kind in _FLOPS:
                 self.flops.append((pins["D"][0], pins["Q"][0]))
+            elif kind in _DELAYS:
+                address = pins["A"] if "A" in pins else [pins[f"A{k}"][0] for k in range(4)]
+                clocks = 1 + sum((bit == "1") << k for k, bit in enumerate(address))
+                self.delays.append((clocks, pins["D"][0], pins["Q"][0]))
             elif kind in ("MUXF7", "MUXF8"):
                 self.wide.append(tuple(pins[n][0] for n in ("I0", "I1", "S", "O")))
         return self
@@ -90,10 +96,11 @@ class Netlist:
     def counts(self) -> dict[str, int]:
         """Raw LUT cells and what else the circuit takes."""
         return {
-            "lut_cells": len(self.luts), "carry4": self.cells["CARRY4"], "ff": len(self.flops),
+            "lut_cells": len(self.luts) + len(self.delays), "carry4": self.cells["CARRY4"], "ff": len(self.flops),
             "muxf": len(self.wide), "dsp": sum(self.cells[k] for k in self.cells if "DSP" in k),
             "bram": self.cells["RAMB36E1"] + self.cells["RAMB18E1"] / 2,
             "lutram": sum(self.cells[k] for k in self.cells if k.startswith(("RAM32", "RAM64"))),
+            "srl": len(self.delays),
         }  # fmt: skip
 
     def levels(self) -> int:
@@ -116,12 +123,27 @@ class Netlist:
             deepest = max(deepest, d)
         return deepest
 
+    def latency(self) -> int:
+        """Registers on the longest path from input to output, of a circuit without feedback."""
+        age: dict = {}
+        for kind, cell in self._order(stop_at_flops=False):
+            if kind == "lut":
+                reads, made = cell.inputs, (cell.output,)
+            elif kind == "carry":
+                reads, made = (cell.ci, *cell.di, *cell.s), (*cell.o, *cell.co)
+            else:
+                reads, made = cell[kind == "delay" : -1], cell[-1:]
+            later = max((age.get(net, 0) for net in reads), default=0)
+            later += cell[0] if kind == "delay" else kind == "flop"
+            age.update((net, later) for net in made)
+        return max(age.get(net, 0) for nets in self.outputs.values() for net in nets)
+
     def evaluate(self, stimulus: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Steady outputs for steady inputs, every flip-flop loaded: 0/1 arrays (vectors, bits).
 
         Valid for circuits without feedback. ValueError for a cell that has no model here.
         """
-        known = _FLOPS | _FREE | {"CARRY4", "INV", "MUXF7", "MUXF8"}
+        known = _FLOPS | _DELAYS | _FREE | {"CARRY4", "INV", "MUXF7", "MUXF8"}
         known |= {f"LUT{n}" for n in range(1, 7)}
         if unknown := set(self.cells) - known:
             raise ValueError(f"no model of {sorted(unknown)}")
@@ -149,7 +171,7 @@ class Netlist:
                 i0, i1, s, o = cell
                 value[o] = np.where(value[s], value[i1], value[i0])
             else:
-                value[cell[1]] = value[cell[0]]
+                value[cell[-1]] = value[cell[-2]]
         return {
             name: np.stack([value[net] for net in nets], axis=1)
             for name, nets in self.outputs.items()
@@ -162,6 +184,7 @@ class Netlist:
         cells += [("mux", x, x[:3], x[3:]) for x in self.wide]
         if not stop_at_flops:
             cells += [("flop", x, x[:1], x[1:]) for x in self.flops]
+            cells += [("delay", x, x[1:2], x[2:]) for x in self.delays]
         driver = {net: k for k, cell in enumerate(cells) for net in cell[3]}
         order, state = [], bytearray(len(cells))  # 1: being visited, 2: done
         for root in range(len(cells)):
