@@ -18,6 +18,7 @@ from hwgen.core.codes import BUG, CODES, INTERRUPTED, OK, TOOL
 from hwgen.core.errors import HwgenError, did_you_mean, fail, printable
 from hwgen.core.limits import Limits, flag, meaning
 from hwgen.ptq_options import add_options, given
+from hwgen.report import sqnr
 from hwgen.report.evidence import summary
 from hwgen.terminal import Terminal
 
@@ -153,7 +154,13 @@ def _quantize(options: argparse.Namespace, terminal: Terminal) -> None:
     from hwgen.quantization import command
 
     chosen, out = _prepared(options), Path(options.out)
-    check_writable(out)
+    page = Path(options.report) if options.report else None
+    if page is not None and page.suffix != ".md":
+        fail(
+            "HW110", where="--report", why=f"{page} is no .md file", help="name a file such as q.md"
+        )
+    for path in (out, *((page, page.with_suffix(".svg")) if page else ())):
+        check_writable(path)
     terminal.progress("reading the model")
     model, report = command(
         options.model, options.calib, wbits=options.wbits, abits=options.abits,
@@ -161,11 +168,17 @@ def _quantize(options: argparse.Namespace, terminal: Terminal) -> None:
         **chosen["ptq"],
     )  # fmt: skip
     write_atomically(out, lambda file: file.write(model.data))
+    if page is not None:
+        image, content = page.with_suffix(".svg"), report.as_dict()
+        write_atomically(image, lambda file: file.write(sqnr.plot(content).encode()))
+        text = sqnr.page(content, image.name)
+        write_atomically(page, lambda file: file.write(text.encode()))
     terminal.result(
         json.loads(
             json.dumps({"model": str(out), **report.as_dict()}), parse_constant=lambda _: None
         ),  # JSON has no infinity
-        f"{report.summary()}\n{out} written\n  next: hwgen build {out}",
+        f"{report.summary()}\n{out} written{f', report in {page}' if page else ''}\n"
+        f"  next: hwgen build {out}",
         report.table(),
     )
 
@@ -364,6 +377,8 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("quantize", _quantize, "turn a float model into a quantized one")
     sub.add_argument("model")
     sub.add_argument("-o", "--out", required=True, help=".onnx to write")
+    sub.add_argument("--report", metavar="FILE.md",
+                     help="page of what each layer lost to write, and FILE.svg, its plot")  # fmt: skip
     _add_model_options(sub)
 
     sub = command("train", _train, "train a small network with quantizers on (needs PyTorch)")

@@ -198,8 +198,8 @@ def test_auto_is_no_worse_than_what_it_tried():
     steps = []
     _, chosen = post_training(source, 3, 3, data, "auto", progress=steps.append)
     _, plain = post_training(source, 3, 3, data, "minmax")
-    assert chosen.choices[0].startswith("chosen of 8 candidates: ")
-    assert sum(line.startswith("tried ") for line in chosen.choices) == 7
+    assert chosen.choices[0].startswith("chosen of 9 candidates: ")
+    assert sum(line.startswith("tried ") for line in chosen.choices) == 8
     assert chosen.sqnr > plain.sqnr
     assert any(step.startswith("trying ") for step in steps)
 
