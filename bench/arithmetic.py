@@ -30,7 +30,8 @@ from bench.packing import sites
 from hwgen.core.intrange import IntRange
 from hwgen.emit.yosys import run_yosys
 from hwgen.hw.adder_graph import linear_range
-from hwgen.hw.dot_product import constant_dot_products, dot_products, unroll, weight_bits
+from hwgen.hw.constant_product import constant_dot_products, unroll
+from hwgen.hw.dot_product import dot_products, tree_registers, weight_bits
 from hwgen.hw.stream import element
 
 RESULTS = Path(__file__).parent / "results" / "arithmetic.json"
@@ -142,7 +143,9 @@ class ConstantProduct(Component):
             m.d.sync += later.eq(value)
             return later
 
-        sums = constant_dot_products(m, lanes, self.weight, register if self.staged else None)
+        sums = constant_dot_products(
+            m, lanes, self.weight, register if self.staged else None, tree_registers(len(lanes))
+        )
         results = []
         for n, (total, range_) in enumerate(zip(sums, self.y_ranges, strict=True)):
             results.append(Signal(element(range_), name=f"y_{n}", reset_less=True))

@@ -105,10 +105,12 @@ def build(config: BuildConfig, progress: Progress = silent) -> Build:
     if (found := _present(config.out, key)) is not None:
         return found
 
+    hardware = {"interval": config.cycles, "folding": config.folding,
+                "clock_mhz": config.clock_mhz, "dsp": config.dsp, "dsps": config.dsps}  # fmt: skip
     progress("lifting to integers")
     imported = import_model(model, config.limits, progress, wbits=config.wbits, abits=config.abits,
                             calib=config.calib, ptq=dict(config.ptq) or None,
-                            interval=config.cycles, folding=config.folding, report=True,
+                            hardware=hardware, report=True,
                             input_format=config.input_format, output=config.output)  # fmt: skip
     graph = imported.graph
     if config.calib is None:  # else the options have just made the widths
@@ -122,9 +124,7 @@ def build(config: BuildConfig, progress: Progress = silent) -> Build:
                                  config.limits)  # fmt: skip
 
     progress("scheduling")
-    design = schedule(
-        graph, interval=config.cycles, folding=config.folding, clock_mhz=config.clock_mhz
-    )
+    design = schedule(graph, **hardware)
 
     with output_folder(config.out) as folder:
         progress("writing Verilog")

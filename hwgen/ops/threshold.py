@@ -10,6 +10,7 @@ import numpy as np
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.comparator_bank import ComparatorBank
+from hwgen.hw.parallel_staircase import ParallelStaircase, staircase_luts
 from hwgen.hw.staircase import Staircase
 from hwgen.hw.threshold_search import ThresholdSearch
 from hwgen.ir.op import Op, frozen_array
@@ -123,3 +124,18 @@ class ThresholdBySearch(_Staircase):
         ff = pe * bits * (2 * width + bits / 2) + register_bits(pe, y)
         bram = pe * sum(bram for _, bram in roms)
         return Cost(round(lut), round(ff), bram, 0, *self.cycles(op, folding, *x))
+
+
+class ThresholdUnrolled(_Staircase):
+    """All channels side by side, each by its own constants."""
+
+    op, name, circuit, unrolled = Threshold, "unrolled", ParallelStaircase, True
+
+    def foldings(self, op: Threshold, *x: TensorType) -> Iterator[Folding]:
+        yield Folding(x[0].channels)
+
+    def cost(self, op: Threshold, folding: Folding, *x: TensorType) -> Cost:
+        pe, y = folding.pe, op.infer(*x).range
+        rows = np.broadcast_to(op.thresholds, (pe, op.steps))
+        lut = sum(staircase_luts(row, x[0].range, y.width) for row in rows)
+        return Cost(round(lut) + 2, register_bits(pe, y) + 1, 0, 0, *self.cycles(op, folding, *x))
