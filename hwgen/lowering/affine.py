@@ -103,7 +103,7 @@ def fit(stairs: Stairs, segments: int = 1, even: int | None = None) -> Lines | N
     Rows share one m where that takes no larger shift: the one of fewest signed digits. None where
     there is no such line of at most ``LARGEST_SHIFT`` and ``LARGEST_FACTOR``.
     """
-    rows, top = stairs.at.shape
+    _, top = stairs.at.shape
     if top == 0:
         none = np.zeros((1, 1), np.int64)
         return Lines(none[:, :0], none[0] > 0, none, none, none, none, 0, 1, 0)
