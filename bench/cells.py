@@ -50,7 +50,16 @@ class Flop:
     q: Any
 
 
-Part = Lut | Carry | Mux | Flop
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A shift register in a LUT: ``q`` is ``d`` of ``clocks`` clocks ago."""
+
+    clocks: int
+    d: Any
+    q: Any
+
+
+Part = Lut | Carry | Mux | Flop | Delay
 _FLOP = re.compile(r"FD[RSCP]E|TRELLIS_FF|SB_DFF\w*")
 
 
@@ -88,6 +97,11 @@ def parts(name: str, kind: str, pins: dict[str, list], values: dict[str, str]) -
         return [Mux(pin("D0"), pin("D1"), pin("SD"), pin("Z"))]
     if _FLOP.fullmatch(kind):
         return [Flop(pin("D" if "D" in pins else "DI"), pin("Q"))]
+    if kind in ("SRL16E", "SRLC32E"):
+        address = pins["A"] if "A" in pins else [pin(f"A{k}") for k in range(4)]
+        return [
+            Delay(1 + sum((bit == "1") << k for k, bit in enumerate(address)), pin("D"), pin("Q"))
+        ]
     return None
 
 

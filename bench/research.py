@@ -15,10 +15,11 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
-import torch
 from research_bits import PRECISIONS, faces, guided, sat, switch
-from research_common import PAGE, ROOT, Arm
+from research_common import PAGE, ROOT, Arm, settle_torch
 from research_sparse import binary, robust, sparsity
 
 RESULTS = ROOT / "bench/results/research.json"
@@ -122,25 +123,29 @@ def text(name: str, result: dict) -> str:
     return f"{table(runs)}\n\n{verdicts(runs, EXPERIMENTS[name][1])}\n\n{seconds}"
 
 
+def one_seed(name: str, seed: int) -> tuple[dict[str, Arm], float]:
+    """Its arms, and seconds of a core."""
+    settle_torch()
+    print(f"{name}: seed {seed}", file=sys.stderr, flush=True)
+    start = time.process_time()
+    return EXPERIMENTS[name][0](seed), time.process_time() - start
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", nargs="+", default=list(EXPERIMENTS), choices=EXPERIMENTS)
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at a time")
     parser.add_argument("--write", action="store_true", help="into docs/research.md")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    results = {}
-    for name in options.only:
-        run, _ = EXPERIMENTS[name]
-        start, runs = time.process_time(), []
-        for seed in range(options.seeds):
-            print(f"{name}: seed {seed}", file=sys.stderr, flush=True)
-            runs.append(run(seed))
-        results[name] = {"runs": runs, "seconds": round(time.process_time() - start)}
-        print(f"## {name}\n\n{text(name, results[name])}\n", flush=True)
-        if options.write:
-            write({name: results[name]})
+    with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
+        for name in options.only:
+            made = list(pool.map(one_seed, [name] * options.seeds, range(options.seeds)))
+            runs, seconds = [arms for arms, _ in made], round(sum(spent for _, spent in made))
+            result = {"runs": runs, "seconds": seconds}
+            print(f"## {name}\n\n{text(name, result)}\n", flush=True)
+            if options.write:
+                write({name: result})
 
 
 if __name__ == "__main__":

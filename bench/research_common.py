@@ -19,6 +19,12 @@ DEEP = Recipe("mnist14", (12, "pool", 16, 16, "pool"), (32,), epochs=5)
 Arm = dict[str, float]
 
 
+def settle_torch() -> None:
+    """One thread and no operator whose result depends on scheduling."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+
+
 def scored(net: nn.Sequential, data: Data, **more: float) -> Arm:
     """Accuracy of the network in torch and of its integers, in percent."""
     torch_score = accuracy(net, *data.test)

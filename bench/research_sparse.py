@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import research_common as common
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 
 from hwgen.training import qgt, sparsify
 from hwgen.training.blocks import NoisyResidual
-from hwgen.training.data import load
+from hwgen.training.data import Data, load
 from hwgen.training.fit import Stepper, accuracy, fit, integer_accuracy
 from hwgen.training.methods import SETTLED
 from hwgen.training.network import Recipe, float_network
@@ -115,35 +115,56 @@ BUDGET = 0.15  # of the pixels' range
 CHANNELS = 12
 
 
-def robust(seed: int) -> dict[str, Arm]:
-    """PGD training of residual networks, alone and as noisy ensembles of two, whole and halved."""
-    data = load("digits")
-    x, y = (torch.from_numpy(part) for part in data.test)
-    arms: dict[str, Arm] = {}
-    for label, members, sigma, hostile, halved in (
-        ("natural training", 1, 0.0, False, False),
-        ("PGD training", 1, 0.0, True, False),
-        ("PGD, ensemble of two", 2, 0.0, True, False),
-        ("PGD, noisy ensemble of two", 2, 0.1, True, False),
-        ("PGD, half of the channels", 1, 0.0, True, True),
-        ("PGD, noisy ensemble of two, half of the channels", 2, 0.1, True, True),
-    ):
-        torch.manual_seed(seed)
-        parts = [residual_network(sigma) for _ in range(members)]
-        net = nn.Sequential(FixedPoint(data.bits, data.step),
-                            parts[0] if members == 1 else ensemble(*parts))  # fmt: skip
+@dataclass(frozen=True)
+class Robust:
+    """A residual network, or an ensemble of ``members``, and how it is trained."""
 
-        def wrap(optimizer: torch.optim.Optimizer, steps: int, net: nn.Module = net,
-                 halved: bool = halved) -> Stepper:  # fmt: skip
-            if not halved:
+    members: int = 1
+    sigma: float = 0.0
+    hostile: bool = True
+    halved: bool = False
+
+    def network(self, data: Data) -> nn.Sequential:
+        """Not trained yet."""
+        parts = [residual_network(self.sigma) for _ in range(self.members)]
+        return nn.Sequential(FixedPoint(data.bits, data.step),
+                             parts[0] if self.members == 1 else ensemble(*parts))  # fmt: skip
+
+    def train(self, data: Data, seed: int = 0) -> tuple[nn.Sequential, int]:
+        """The network on 8-bit weights, and how many channels were removed."""
+        torch.manual_seed(seed)
+        net = self.network(data)
+
+        def wrap(optimizer: torch.optim.Optimizer, steps: int) -> Stepper:
+            if not self.halved:
                 return optimizer
             return sparsify.Splitting(optimizer, read_together(net), sparsify.keep_channels(0.5),
                                       1.0, settle=round(SETTLED * steps))  # fmt: skip
 
         fit(net, data, epochs=6, rate=4e-3, seed=seed, wrap=wrap,
-            loss=adversarial(BUDGET) if hostile else None)  # fmt: skip
+            loss=adversarial(BUDGET) if self.hostile else None)  # fmt: skip
         removed = remove_channels(net)
         qgt.snap(net, dict.fromkeys([name for name, _ in weight_layers(net)], 8))
+        return net, removed
+
+
+ROBUST = {
+    "natural training": Robust(hostile=False),
+    "PGD training": Robust(),
+    "PGD, ensemble of two": Robust(2),
+    "PGD, noisy ensemble of two": Robust(2, 0.1),
+    "PGD, half of the channels": Robust(halved=True),
+    "PGD, noisy ensemble of two, half of the channels": Robust(2, 0.1, halved=True),
+}
+
+
+def robust(seed: int) -> dict[str, Arm]:
+    """PGD training of residual networks, alone and as noisy ensembles of two, whole and halved."""
+    data = load("digits")
+    x, y = (torch.from_numpy(part) for part in data.test)
+    arms: dict[str, Arm] = {}
+    for label, kind in ROBUST.items():
+        net, removed = kind.train(data, seed)
         attacked = {
             "IFGSM-20": attack(net, x, y, BUDGET),
             "PGD-20": attack(net, x, y, BUDGET, random=True),

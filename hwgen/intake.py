@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hwgen.budget import estimator
 from hwgen.core.errors import HwgenError, printable
 from hwgen.core.limits import DEFAULT, Limits
 from hwgen.frames import load_inputs, read_frames
@@ -195,7 +196,8 @@ def _quantize(folder: Path, limits: Limits, name: str, path: str, calib: str,
               options: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
     source = _source(folder, limits, name, path)
     frames = read_frames(Path(calib), source.inputs)
-    made, report = post_training(source, calibration=frames, progress=_steps(folder), **options)
+    made, report = post_training(source, calibration=frames, progress=_steps(folder),
+                                 estimate=estimator(), **options)  # fmt: skip
     (folder / _MODEL).write_bytes(made.model.SerializeToString(deterministic=True))
     return json.loads(json.dumps(report.as_dict(), default=float))
 

@@ -16,7 +16,7 @@ pytest.importorskip("sklearn", reason="needs scikit-learn's digits")
 
 from hwgen import train as module
 from hwgen.api import run
-from hwgen.cli import _parser, main
+from hwgen.cli import main, parser
 from hwgen.core.errors import HwgenError
 from hwgen.train import command
 from hwgen.training.methods import METHODS
@@ -30,7 +30,7 @@ def hwgen(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str,
 
 def test_help_names_every_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        _parser().parse_args(["train", "--help"])
+        parser().parse_args(["train", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert f"{', '.join(list(RECIPES)[:-1])} or {list(RECIPES)[-1]}" in shown
     assert {"sat", "lsq", "pact"} <= set(METHODS)
