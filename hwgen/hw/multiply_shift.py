@@ -195,7 +195,7 @@ class MultiplyShift(ThresholdSearch):
         results: list[dict[str, Value]] = [{} for _ in lanes]
         tables = [(name, self.by_lane(table)) for name, table in fields]
         alone = self.lines.segments > 1  # each lane has a segment of its own
-        for part in ([[n] for n in range(len(lanes))] if alone else [list(range(len(lanes)))]):
+        for part in [[n] for n in range(len(lanes))] if alone else [list(range(len(lanes)))]:
             words, width, stored = np.zeros((self.groups, self.lines.segments), object), 0, []
             for n in part:
                 for name, table in tables:
@@ -209,7 +209,9 @@ class MultiplyShift(ThresholdSearch):
                     width += shape.width
             if not width:
                 continue
-            memory = WeightMemory(words.ravel(), width, words.size, f"{self.name}_{stage}_{part[0]}")
+            memory = WeightMemory(
+                words.ravel(), width, words.size, f"{self.name}_{stage}_{part[0]}"
+            )
             m.submodules[f"constants_{stage}_{part[0]}"] = memory
             address = [lanes[part[0]].count] if alone else []
             address += [self._at] if self.groups > 1 else []
