@@ -10,7 +10,7 @@ import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from hwgen.core.intrange import IntRange
-from hwgen.hw.digit_rows import DigitRows, add_row
+from hwgen.hw.digit_rows import DigitRows, add_row, dropped
 from hwgen.hw.dot_product import LEVELS_PER_STAGE
 from hwgen.hw.lines import Lines
 from hwgen.hw.stream import element
@@ -55,6 +55,14 @@ class MultiplyShift(ThresholdSearch):
     def levels(self) -> int:
         """Adders on the path of a line, and its clip."""
         return max(len(rows.rows) for rows in self.rows) + 2 + bool(self.lines.first.any())
+
+    @property
+    def constant_bits(self) -> int:
+        """Stored bits of a lane for one channel and segment."""
+        if self.groups * self.lines.segments == 1:
+            return 0
+        tables = [table for fields, _ in self._work() for _, table in fields]
+        return sum(IntRange.of_array(t).width for t in tables if (t != t.flat[0]).any())
 
     @cached_property
     def rows(self) -> list[DigitRows]:
@@ -164,7 +172,8 @@ class MultiplyShift(ThresholdSearch):
 
     def _finish(self, lane: _Lane) -> None:
         self._drop(lane, lane.total, self.lines.shift)
-        lane.total, lane.unit = lane.total >> (self.lines.shift - lane.unit), self.lines.shift
+        lane.total = dropped(lane.total, self.lines.shift - lane.unit)
+        lane.unit = self.lines.shift
 
     def _clip(self, m: Module, lane: _Lane) -> None:
         self._finish(lane)
@@ -187,7 +196,7 @@ class MultiplyShift(ThresholdSearch):
             for what in ("x", "count", "total", "under", "over", "inexact"):
                 value = Value.cast(getattr(lane, what))
                 if len(value) and not isinstance(value, Const):
-                    setattr(lane, what, self._later(m, step, value, f"{what}_{name}_{n}"))
+                    setattr(lane, what, self._later(m, step, value, f"chain_{what}_{name}_{n}"))
 
     def _fetch(self, m: Module, step: Value, stage: int, fields: list[tuple[str, np.ndarray]],
                lanes: list[_Lane]) -> list[dict[str, Value]]:  # fmt: skip
