@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 
+from hwgen.config import BuildConfig
 from hwgen.core.errors import HwgenError
 from hwgen.flow import folding_text
 from hwgen.lowering import DSPS
@@ -61,11 +62,21 @@ def test_the_choice_is_the_optimum():
 
 def test_a_folding_file_names_them(tmp_path):
     graph = mlp(bits=4)
-    design = schedule(graph, interval=20, dsp="mult18x18")
+    design = schedule(graph, interval=20, dsp="dsp48e1")
     path = tmp_path / "folding.json"
     path.write_text(folding_text(design))
-    assert "mult18x18x" in path.read_text()
+    assert "dsp48e1x" in path.read_text()
     assert folding_text(schedule(graph, folding=path)) == folding_text(design)
-    path.write_text('{"fc0": {"pe": 4, "simd": 4, "lowering": "dsp48e1x99"}}')
+    path.write_text('{"fc0": {"pe": 4, "simd": 4, "lowering": "dsp48e2x99"}}')
     with pytest.raises(HwgenError, match="HW311"):
         schedule(graph, folding=path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"dsps": 4}, {"dsp": "dsp58"}, {"dsp": "dsp48e1", "dsps": -1},
+     {"dsp": "dsp48e1", "folding": "folding.json"}],
+)  # fmt: skip
+def test_options_that_cannot_be(options, tmp_path):
+    with pytest.raises(HwgenError, match="HW110"):
+        BuildConfig(tmp_path / "model.onnx", tmp_path / "build", **options)

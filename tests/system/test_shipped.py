@@ -32,10 +32,14 @@ def test_build_and_simulate(model, folding, tmp_path):
 
 @needs_simulator
 @pytest.mark.parametrize(
-    ("dsp", "dsps"), [("dsp48e1", 30), pytest.param("mult18x18", None, marks=pytest.mark.slow)]
+    ("net", "dsp", "dsps"),
+    [
+        ("digits_cnn_w2a4", "dsp48e1", 30),
+        pytest.param("mnist_cnn_w8a8", "mult18x18", None, marks=pytest.mark.slow),
+    ],
 )
-def test_build_and_simulate_with_dsps(dsp, dsps, tmp_path):
-    model = resource("models") / "digits_cnn_w2a4.onnx"
+def test_build_and_simulate_with_dsps(net, dsp, dsps, tmp_path):
+    model = resource("models") / f"{net}.onnx"
     built = api.build(model, tmp_path / "build", dsp=dsp, dsps=dsps, frames=4,
                       frames_file=model.with_suffix(".npz"), compare=0)  # fmt: skip
     used = [s for s in built.manifest["stages"] if s["lowering"].startswith(dsp)]
