@@ -44,6 +44,7 @@ class Netlist:
     luts: list[Lut] = field(default_factory=list)
     carries: list[Carry] = field(default_factory=list)
     flops: list[tuple] = field(default_factory=list)  # (d, q)
+    forced: dict[int, tuple] = field(default_factory=dict)  # q: (net that sets or resets it, value)
     delays: list[tuple] = field(default_factory=list)  # (clocks, d, q)
     wide: list[tuple] = field(default_factory=list)  # MUXF7, MUXF8: (i0, i1, s, o)
     cells: Counter = field(default_factory=Counter)
@@ -72,6 +73,9 @@ class Netlist:
                 self.carries.append(Carry(ci, *words))
             elif kind in _FLOPS:
                 self.flops.append((pins["D"][0], pins["Q"][0]))
+                pin = {"FDRE": "R", "FDSE": "S", "FDCE": "CLR", "FDPE": "PRE"}[kind]
+                if pins[pin][0] != "0":
+                    self.forced[pins["Q"][0]] = pins[pin][0], np.uint8(kind in ("FDSE", "FDPE"))
             elif kind in _DELAYS:
                 address = pins["A"] if "A" in pins else [pins[f"A{k}"][0] for k in range(4)]
                 clocks = 1 + sum((bit == "1") << k for k, bit in enumerate(address))
@@ -172,6 +176,9 @@ class Netlist:
                 value[o] = np.where(value[s], value[i1], value[i0])
             else:
                 value[cell[-1]] = value[cell[-2]]
+                if cell[-1] in self.forced:
+                    net, to = self.forced[cell[-1]]
+                    value[cell[-1]] = np.where(value[net], to, value[cell[-2]])
         return {
             name: np.stack([value[net] for net in nets], axis=1)
             for name, nets in self.outputs.items()
@@ -183,7 +190,9 @@ class Netlist:
         cells += [("carry", x, (x.ci, *x.di, *x.s), (*x.o, *x.co)) for x in self.carries]
         cells += [("mux", x, x[:3], x[3:]) for x in self.wide]
         if not stop_at_flops:
-            cells += [("flop", x, x[:1], x[1:]) for x in self.flops]
+            cells += [
+                ("flop", x, (x[0], *self.forced.get(x[1], ())[:1]), x[1:]) for x in self.flops
+            ]
             cells += [("delay", x, x[1:2], x[2:]) for x in self.delays]
         driver = {net: k for k, cell in enumerate(cells) for net in cell[3]}
         order, state = [], bytearray(len(cells))  # 1: being visited, 2: done
