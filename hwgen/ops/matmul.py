@@ -17,7 +17,6 @@ from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, mac_actor, streaming
 from hwgen.lowering.cost import (
-    constant_product_luts,
     dot_product_luts,
     ram_cost,
     register_bits,
@@ -137,7 +136,7 @@ def mac_cost(
     y = accumulator_range(weight, x)
     depth = weight.size // (pe * simd)
     if depth == 1:
-        lut = constant_product_luts(weight, x.width)
+        lut, _ = unrolled_product_cost(weight, x.width)
     else:
         dot_product = dot_product_luts(simd, width, x.width, pe, bipolar=bipolar)
         lut = pe * (dot_product + ACCUMULATOR * y.width)
