@@ -10,7 +10,7 @@ import pytest
 from hwgen.ops import Reshape
 from hwgen.schedule import Design, schedule
 from hwgen.schedule.design import source_of
-from hwgen.schedule.fold import options
+from hwgen.schedule.option import options
 from tests.schedule.nets import cnn, mlp
 
 
