@@ -66,8 +66,8 @@ bench-peers: .venv/dev.stamp ## measure da4ml and alkaid on the same matrices
 	$(BIN)/python -m bench.peers
 
 bench-research: .venv/train.stamp .venv/dev.stamp tools ## train the small networks of docs/research.md again (minutes)
-	.venv/train/bin/python bench/research.py --write
-	.venv/train/bin/python bench/research_rtl.py --write
+	.venv/train/bin/python bench/research.py --jobs $(JOBS) --write
+	.venv/train/bin/python bench/research_rtl.py --jobs $(JOBS) --write
 
 models: .venv/train.stamp .venv/core.stamp ## train the shipped models again (needs torch)
 	.venv/train/bin/python models/train.py

@@ -28,6 +28,7 @@ from hwgen.core.window import Window, windows
 from hwgen.emit.verilog import emit
 from hwgen.emit.yosys import run_yosys
 from hwgen.hw.comparator_bank import ComparatorBank
+from hwgen.hw.dsp_layout import PORTS, Packing
 from hwgen.hw.mac_array import MacArray
 from hwgen.hw.parallel_window import ParallelWindow
 from hwgen.hw.threshold_search import ThresholdSearch
@@ -40,12 +41,13 @@ Block = tuple[Component, np.ndarray, np.ndarray, int]  # component, beats in, be
 FRAMES = 3
 
 
-def mac(w_bits: int, x_bits: int) -> Block:
+def mac(w_bits: int, x_bits: int, dsp: str = "") -> Block:
     rng = np.random.default_rng(0)
     weight = rng.integers(-(1 << (w_bits - 1)), 1 << (w_bits - 1), (256, 64))
     x_range = IntRange.of_bits(x_bits, signed=False)
     x = rng.integers(0, x_range.hi + 1, (FRAMES, 256))
-    core = MacArray(x_range, weight, accumulator_range(weight, x_range), pe=8, simd=16)
+    core = MacArray(x_range, weight, accumulator_range(weight, x_range), pe=8, simd=16,
+                    packing=Packing(PORTS[dsp]) if dsp else None)  # fmt: skip
     return core, x.reshape(-1, 16), (x @ weight).reshape(-1, 8), FRAMES
 
 
@@ -68,6 +70,7 @@ def window() -> Block:
 
 BLOCKS: dict[str, Callable[[], Block]] = {
     "mac_w2a4": lambda: mac(2, 4), "mac_w4a4": lambda: mac(4, 4), "mac_w8a8": lambda: mac(8, 8),
+    **{f"mac_w{w}a{a}_dsp": lambda w=w, a=a: mac(w, a, "dsp48e1") for w, a in ((2, 4), (4, 4), (8, 8))},
     "thresholds_search": lambda: thresholds(ThresholdSearch),
     "thresholds_bank": lambda: thresholds(ComparatorBank), "window_3x3": window,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""A mapped Xilinx netlist, as yosys' ``write_json`` gives it: counts, and its own simulation."""
+"""A mapped netlist, as yosys' ``write_json`` gives it: counts, and its own simulation."""
 
 from __future__ import annotations
 
@@ -10,28 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-_FLOPS = {"FDRE", "FDSE", "FDCE", "FDPE"}
-_FREE = {"$scopeinfo", "BUFG", "IBUF", "OBUF", "GND", "VCC"}
-
-
-@dataclass(frozen=True, slots=True)
-class Lut:
-    """``output = init[inputs]``, input 0 the lowest address bit; nets are numbers or "0", "1"."""
-
-    inputs: tuple
-    init: int
-    output: int
-
-
-@dataclass(frozen=True, slots=True)
-class Carry:
-    """CARRY4: ``o = s ^ c``, next ``c = s ? c : di``."""
-
-    ci: object
-    di: tuple
-    s: tuple
-    o: tuple
-    co: tuple
+from bench.cells import Carry, Delay, Flop, Lut, Mux, Part, parts
 
 
 @dataclass
@@ -42,14 +21,15 @@ class Netlist:
     outputs: dict[str, list]
     luts: list[Lut] = field(default_factory=list)
     carries: list[Carry] = field(default_factory=list)
-    flops: list[tuple] = field(default_factory=list)  # (d, q)
-    wide: list[tuple] = field(default_factory=list)  # MUXF7, MUXF8: (i0, i1, s, o)
+    flops: list[Flop] = field(default_factory=list)
+    delays: list[Delay] = field(default_factory=list)
+    wide: list[Mux] = field(default_factory=list)
     cells: Counter = field(default_factory=Counter)
+    unknown: set[str] = field(default_factory=set)  # kinds without a model
 
     @classmethod
     def read(cls, path: Path, top: str) -> Netlist:
-        """Read ``write_json``'s file. ValueError where the netlist has a cell it cannot simulate
-        only once it is asked to."""
+        """Read ``write_json``'s file. A cell without a model is an error only in a simulation."""
         module = json.loads(path.read_text())["modules"][top]
         ports = module["ports"]
         ways = {
@@ -57,40 +37,31 @@ class Netlist:
             for way in ("input", "output")
         }
         self = cls(ways["input"], ways["output"])
-        for cell in module["cells"].values():
-            kind, pins = cell["type"], cell["connections"]
-            self.cells[kind] += 1
-            if kind in ("INV", *(f"LUT{n}" for n in range(1, 7))):
-                names = ["I"] if kind == "INV" else [f"I{k}" for k in range(int(kind[3]))]
-                init = 1 if kind == "INV" else int(cell["parameters"]["INIT"], 2)
-                self.luts.append(Lut(tuple(pins[n][0] for n in names), init, pins["O"][0]))
-            elif kind == "CARRY4":
-                ci = pins["CI"][0] if pins["CI"][0] != "0" else pins["CYINIT"][0]
-                words = (tuple(pins[n]) for n in ("DI", "S", "O", "CO"))
-                self.carries.append(Carry(ci, *words))
-            elif kind in _FLOPS:
-                self.flops.append((pins["D"][0], pins["Q"][0]))
-            elif kind in ("MUXF7", "MUXF8"):
-                self.wide.append(tuple(pins[n][0] for n in ("I0", "I1", "S", "O")))
+        lists = {Lut: self.luts, Carry: self.carries, Mux: self.wide, Flop: self.flops,
+                 Delay: self.delays}  # fmt: skip
+        for name, cell in module["cells"].items():
+            self.cells[cell["type"]] += 1
+            found = parts(name, cell["type"], cell["connections"], cell["parameters"])
+            if found is None:
+                self.unknown.add(cell["type"])
+            for part in found or ():
+                lists[type(part)].append(part)
         return self
 
     @cached_property
     def _logic_reads(self) -> set:
-        reads = {net for lut in self.luts for net in lut.inputs}
-        for carry in self.carries:
-            reads.update((carry.ci, *carry.di, *carry.s))
-        reads.update(net for mux in self.wide for net in mux[:3])
-        reads.update(net for bits in self.outputs.values() for net in bits)
-        return reads
+        reads = {net for part in (*self.luts, *self.carries, *self.wide) for net in _reads(part)}
+        return reads | {net for bits in self.outputs.values() for net in bits}
 
     def read_by_logic(self, net: object) -> bool:
         """Whether anything but a flip-flop reads ``net``."""
         return net in self._logic_reads
 
     def counts(self) -> dict[str, int]:
-        """Raw LUT cells and what else the circuit takes."""
+        """Raw LUT cells and what else a Xilinx circuit takes."""
         return {
-            "lut_cells": len(self.luts), "carry4": self.cells["CARRY4"], "ff": len(self.flops),
+            "lut_cells": len(self.luts) + len(self.delays), "carry4": self.cells["CARRY4"],
+            "ff": len(self.flops), "srl": len(self.delays),
             "muxf": len(self.wide), "dsp": sum(self.cells[k] for k in self.cells if "DSP" in k),
             "bram": self.cells["RAMB36E1"] + self.cells["RAMB18E1"] / 2,
             "lutram": sum(self.cells[k] for k in self.cells if k.startswith(("RAM32", "RAM64"))),
@@ -100,31 +71,36 @@ class Netlist:
         """Cells on the longest path between registers; a carry chain of any length counts one."""
         depth: dict = {}
         deepest = 0
-        for kind, cell in self._order(stop_at_flops=True):
-            if kind == "lut":
-                depth[cell.output] = d = 1 + max((depth.get(n, 0) for n in cell.inputs), default=0)
-            elif kind == "carry":
-                d = max(
-                    depth.get(cell.ci, 0),
-                    1 + max(depth.get(n, 0) for n in (*cell.di, *cell.s)),
-                )
-                depth.update((n, d) for n in (*cell.o, *cell.co))
-            elif kind == "mux":
-                depth[cell[3]] = d = 1 + max(depth.get(n, 0) for n in cell[:3])
+        for part in self._order([*self.luts, *self.carries, *self.wide]):
+            if isinstance(part, Carry):
+                beside = max(depth.get(n, 0) for n in (*part.di, *part.s))
+                d = max(depth.get(part.ci, 0), 1 + beside)
             else:
-                d = 0
+                d = 1 + max((depth.get(n, 0) for n in _reads(part)), default=0)
+            depth.update((net, d) for net in _drives(part))
             deepest = max(deepest, d)
         return deepest
+
+    def latency(self) -> int:
+        """Registers on the longest path from input to output, of a circuit without feedback."""
+        age: dict = {}
+        for part in self._order(self._parts):
+            clocks = part.clocks if isinstance(part, Delay) else int(isinstance(part, Flop))
+            later = clocks + max((age.get(net, 0) for net in _reads(part)), default=0)
+            age.update((net, later) for net in _drives(part))
+        return max(age.get(net, 0) for nets in self.outputs.values() for net in nets)
+
+    @property
+    def _parts(self) -> list[Part]:
+        return [*self.luts, *self.carries, *self.wide, *self.flops, *self.delays]
 
     def evaluate(self, stimulus: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Steady outputs for steady inputs, every flip-flop loaded: 0/1 arrays (vectors, bits).
 
         Valid for circuits without feedback. ValueError for a cell that has no model here.
         """
-        known = _FLOPS | _FREE | {"CARRY4", "INV", "MUXF7", "MUXF8"}
-        known |= {f"LUT{n}" for n in range(1, 7)}
-        if unknown := set(self.cells) - known:
-            raise ValueError(f"no model of {sorted(unknown)}")
+        if self.unknown:
+            raise ValueError(f"no model of {sorted(self.unknown)}")
         vectors = len(next(iter(stimulus.values())))
         value: dict = {"x": np.zeros(vectors, np.uint8), "0": np.zeros(vectors, np.uint8)}
         value["1"] = value["0"] + np.uint8(1)
@@ -132,39 +108,34 @@ class Netlist:
             bits = stimulus.get(name)
             for k, net in enumerate(nets):
                 value[net] = value["0"] if bits is None else bits[:, k].astype(np.uint8)
-        for kind, cell in self._order(stop_at_flops=False):
-            if kind == "lut":
+        for part in self._order(self._parts):
+            if isinstance(part, Lut):
                 address = value["0"]
-                for k, net in enumerate(cell.inputs):
+                for k, net in enumerate(part.inputs):
                     address = address | (value[net] << np.uint8(k))
-                table = [(cell.init >> k) & 1 for k in range(1 << len(cell.inputs))]
-                value[cell.output] = np.array(table, np.uint8)[address]
-            elif kind == "carry":
-                c = value[cell.ci]
-                for di, s, o, co in zip(cell.di, cell.s, cell.o, cell.co, strict=True):
+                table = [(part.init >> k) & 1 for k in range(1 << len(part.inputs))]
+                value[part.output] = np.array(table, np.uint8)[address]
+            elif isinstance(part, Carry):
+                c = value[part.ci]
+                for di, s, o, co in zip(part.di, part.s, part.o, part.co, strict=True):
                     value[o] = value[s] ^ c
                     c = np.where(value[s], c, value[di])
                     value[co] = c
-            elif kind == "mux":
-                i0, i1, s, o = cell
-                value[o] = np.where(value[s], value[i1], value[i0])
+            elif isinstance(part, Mux):
+                value[part.o] = np.where(value[part.s], value[part.i1], value[part.i0])
             else:
-                value[cell[1]] = value[cell[0]]
+                value[part.q] = value[part.d]
         return {
             name: np.stack([value[net] for net in nets], axis=1)
             for name, nets in self.outputs.items()
         }
 
-    def _order(self, *, stop_at_flops: bool) -> list[tuple]:
-        """The cells, each after those that drive it; with flip-flops as wires, or left out."""
-        cells: list[tuple] = [("lut", x, x.inputs, (x.output,)) for x in self.luts]
-        cells += [("carry", x, (x.ci, *x.di, *x.s), (*x.o, *x.co)) for x in self.carries]
-        cells += [("mux", x, x[:3], x[3:]) for x in self.wide]
-        if not stop_at_flops:
-            cells += [("flop", x, x[:1], x[1:]) for x in self.flops]
-        driver = {net: k for k, cell in enumerate(cells) for net in cell[3]}
-        order, state = [], bytearray(len(cells))  # 1: being visited, 2: done
-        for root in range(len(cells)):
+    @staticmethod
+    def _order(found: list[Part]) -> list[Part]:
+        """The parts, each after those that drive it."""
+        driver = {net: k for k, part in enumerate(found) for net in _drives(part)}
+        order, state = [], bytearray(len(found))  # 1: being visited, 2: done
+        for root in range(len(found)):
             stack = [root]
             while stack:
                 k = stack[-1]
@@ -172,10 +143,10 @@ class Netlist:
                     stack.pop()
                     if state[k] == 1:
                         state[k] = 2
-                        order.append(cells[k][:2])
+                        order.append(found[k])
                     continue
                 state[k] = 1
-                for net in cells[k][2]:
+                for net in _reads(found[k]):
                     j = driver.get(net)
                     if j is None or state[j] == 2 or j == k:
                         continue
@@ -183,3 +154,19 @@ class Netlist:
                         raise ValueError("the circuit has a combinational loop or feedback")
                     stack.append(j)
         return order
+
+
+def _reads(part: Part) -> tuple:
+    if isinstance(part, Lut):
+        return part.inputs
+    if isinstance(part, Carry):
+        return (part.ci, *part.di, *part.s)
+    return (part.i0, part.i1, part.s) if isinstance(part, Mux) else (part.d,)
+
+
+def _drives(part: Part) -> tuple:
+    if isinstance(part, Lut):
+        return (part.output,)
+    if isinstance(part, Carry):
+        return (*part.o, *part.co)
+    return (part.o,) if isinstance(part, Mux) else (part.q,)

@@ -25,7 +25,7 @@ from hwgen.emit.verilog import emit
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Folding, Lowering
 from hwgen.ops.threshold import Threshold
-from hwgen.schedule.fold import Option
+from hwgen.schedule.option import Option
 from tests.hw.harness import simulate, timing
 
 CHANNELS, FRAMES = 64, 20

@@ -107,6 +107,7 @@ def build(config: BuildConfig, progress: Progress = silent) -> Build:
     progress("lifting to integers")
     imported = import_model(model, config.limits, progress, wbits=config.wbits, abits=config.abits,
                             calib=config.calib, ptq=dict(config.ptq) or None,
+                            interval=config.cycles, folding=config.folding,
                             input_format=config.input_format, output=config.output)  # fmt: skip
     graph = imported.graph
     if config.calib is None:  # else the options have just made the widths
@@ -121,7 +122,12 @@ def build(config: BuildConfig, progress: Progress = silent) -> Build:
 
     progress("scheduling")
     design = schedule(
-        graph, interval=config.cycles, folding=config.folding, clock_mhz=config.clock_mhz
+        graph,
+        interval=config.cycles,
+        folding=config.folding,
+        clock_mhz=config.clock_mhz,
+        dsp=config.dsp,
+        dsps=config.dsps,
     )
 
     with output_folder(config.out) as folder:

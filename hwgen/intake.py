@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from hwgen.budget import estimator
 from hwgen.core.errors import HwgenError, printable
 from hwgen.core.limits import DEFAULT, Limits
-from hwgen.frames import fit_frames, load_calibration
+from hwgen.frames import load_inputs, read_frames
 from hwgen.frontends import Source, run_source, sandbox, source_of_bytes
 from hwgen.frontends.compare import affordable, compare, example_frames
 from hwgen.frontends.external import embed
@@ -187,16 +188,16 @@ def _compare(
     count, ports = affordable(lifting.graph, count), lifting.graph.inputs
     frames = example_frames(lifting.graph, count)
     if file is not None:
-        given = load_calibration(Path(file), source.inputs)
-        frames = {p.name: fit_frames(given[p.name], p, file)[:count] for p in ports}
+        frames = {name: x[:count] for name, x in load_inputs(Path(file), ports).items()}
     return compare(source, lifting, run_passes(lifting.graph), frames).plain()
 
 
 def _quantize(folder: Path, limits: Limits, name: str, path: str, calib: str,
               options: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
     source = _source(folder, limits, name, path)
-    frames = load_calibration(Path(calib), source.inputs)
-    made, report = post_training(source, calibration=frames, progress=_steps(folder), **options)
+    frames = read_frames(Path(calib), source.inputs)
+    made, report = post_training(source, calibration=frames, progress=_steps(folder),
+                                 estimate=estimator(), **options)  # fmt: skip
     (folder / _MODEL).write_bytes(made.model.SerializeToString(deterministic=True))
     return json.loads(json.dumps(report.as_dict(), default=float))
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hwgen.budget import estimator
 from hwgen.core.errors import fail
-from hwgen.frames import load_calibration
+from hwgen.frames import read_frames
 from hwgen.frontends import Source, quantize_input
 from hwgen.frontends.annotate import is_float
 from hwgen.frontends.select import select_output
@@ -41,13 +42,16 @@ class FixedPoint:
 
 def prepare(source: Source, *, wbits: int | None = None, abits: int | None = None,
             calib: Path | None = None, input_format: str | None = None,
-            output: str | None = None, ptq: Mapping[str, Any] | None = None, progress: Progress = silent) -> Source:  # fmt: skip
+            output: str | None = None, ptq: Mapping[str, Any] | None = None,
+            interval: int | None = None, folding: str = "balanced",
+            progress: Progress = silent) -> Source:  # fmt: skip
     """``source`` ready to be lifted.
 
     ``output`` leaves out all that does not lead to this output of several.
     A float model is quantized to ``wbits`` and ``abits`` (8 where only one is given) by what its
     inputs in ``calib`` show; ``ptq`` are further arguments of
-    :func:`hwgen.quantize.post_training`. ``input_format`` puts a fixed-point quantizer on real inputs.
+    :func:`hwgen.quantize.post_training`, of which a budget of LUTs is kept at ``interval`` cycles
+    per frame, or at ``folding``. ``input_format`` puts a fixed-point quantizer on real inputs.
     Raises HW203 for a float model without widths, HW110 for one without calibration frames and for
     calibration frames without a float model.
     """
@@ -66,9 +70,9 @@ def prepare(source: Source, *, wbits: int | None = None, abits: int | None = Non
         if calib is None:
             fail("HW110", where="--calib", why="a float model is quantized by what it computes",
                  help="give --calib frames.npy with some dozens of typical inputs")  # fmt: skip
-        frames = load_calibration(calib, source.inputs)
+        frames = read_frames(calib, source.inputs)
         made, _ = quantized(source, wbits or 8, abits or 8, frames, progress=progress,
-                            **(ptq or {}))  # fmt: skip
+                            estimate=estimator(interval, folding), **(ptq or {}))  # fmt: skip
         source = made.source
     elif calib is not None or ptq:
         fail("HW110", where="--calib", why=f"{source.name} is quantized already",

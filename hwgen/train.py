@@ -26,7 +26,8 @@ def command(
     written after every epoch; where it is there already, training goes on from it and ends in the
     same weights. ``frames`` is an ``.npz`` to write test frames ``x`` and labels ``y`` to.
     ``device`` is cpu or cuda, by default cuda where there is one; on a CPU the same packages,
-    seed and ``threads`` give the same bytes. Raises HW601 without PyTorch, HW110 for a bad name or
+    seed and ``threads`` give the same bytes. A network of several precisions has an output for each,
+    and the accuracies are those of the highest; ``outputs`` has them all. Raises HW601 without PyTorch, HW110 for a bad name or
     value, HW101 where data is missing, HW111 for what cannot be written, HW112 for a checkpoint of
     another run.
     """
@@ -36,7 +37,9 @@ def command(
     import torch
 
     from hwgen.training.export import to_onnx
-    from hwgen.training.recipes import integer_accuracy, train
+    from hwgen.training.fit import integer_accuracy
+    from hwgen.training.recipes import train
+    from hwgen.training.switchable import single, to_onnx_all
 
     out = Path(out)
     for path in (out, checkpoint, frames):
@@ -56,13 +59,18 @@ def command(
     finally:
         torch.set_num_threads(before)
     x, y = made.data.test
-    model = to_onnx(made.net, made.data.shape, out.stem)
+    write = to_onnx_all if made.by_bits else to_onnx
+    model = write(made.net, made.data.shape, out.stem)
     progress("running the integer reference")
     count = min(len(x), INTEGER_FRAMES)
-    integers = integer_accuracy(made.net, x[:count], y[:count])
+    nets = {bits: single(made.net, bits) for bits in made.by_bits} or {0: made.net}
+    integers = {k: integer_accuracy(net, x[:count], y[:count]) for k, net in nets.items()}
     if frames is not None:
         write_atomically(Path(frames), lambda file: np.savez(file, x=x, y=y))
     write_atomically(out, lambda file: file.write(model.SerializeToString(deterministic=True)))
+    by_bits = {f"y{k}": {"accuracy": score, "integer_accuracy": integers[k]}
+               for k, score in made.by_bits.items()}  # fmt: skip
     return {"model": str(out), "recipe": recipe, "device": device, "seconds": made.seconds,
-            "accuracy": made.accuracy, "test_frames": len(x), "integer_accuracy": integers,
-            "integer_frames": count}  # fmt: skip
+            "accuracy": made.accuracy, "test_frames": len(x),
+            "integer_accuracy": integers[max(integers)], "integer_frames": count,
+            "outputs": by_bits}  # fmt: skip

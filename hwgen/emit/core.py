@@ -41,13 +41,22 @@ class DataflowCore(Component):
     def _input_lanes(self, value: str) -> int:
         return next((k.lanes_from for k in self.design.links if k.value == value), 1)
 
+    def _unrolled(self, value: str) -> bool:
+        """Whether one unrolled stage, and nothing else, takes an input as it is."""
+        links = [link for link in self.design.links if link.value == value]
+        return len(links) == 1 and bool(links[0].consumer) and (
+            self.design.stage(links[0].consumer).lowering.unrolled
+            and links[0].lanes_from == links[0].lanes_to and not links[0].depth
+        )  # fmt: skip
+
     def boundary(self) -> tuple[list[AxiPort], list[AxiPort]]:
         """The ports of the core as AXI4-Stream ports, inputs and outputs."""
         graph = self.design.graph
         inputs, outputs = [], []
         for index, port in enumerate(graph.inputs):
             type_, lanes = graph.type(port.value), self._input_lanes(port.value)
-            inputs.append(AxiPort(f"i{index}", lanes, type_.range, type_.size // lanes, port.value))
+            beats, registered = type_.size // lanes, self._unrolled(port.value)
+            inputs.append(AxiPort(f"i{index}", lanes, type_.range, beats, port.value, registered))
         for index, (port, link) in enumerate(zip(graph.outputs, self._links_to(""), strict=True)):
             type_ = graph.type(port.value)
             beats = type_.size // link.lanes_to

@@ -2,7 +2,7 @@
 
 from hwgen.core.limits import Limits
 from hwgen.frontends.importer import lift, widths
-from hwgen.frontends.oracle import run_source
+from hwgen.frontends.oracle import first_frame, run_source
 from hwgen.frontends.read import (
     Source,
     quantize_input,
@@ -12,6 +12,6 @@ from hwgen.frontends.read import (
 )
 
 __all__ = [
-    "Limits", "Source", "lift", "quantize_input", "read_model", "run_source", "source_of",
-    "source_of_bytes", "widths",
+    "Limits", "Source", "first_frame", "lift", "quantize_input", "read_model", "run_source",
+    "source_of", "source_of_bytes", "widths",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -122,6 +123,23 @@ class FloatNet:
             for name, array in self.arrays.items() if name in read
         )  # fmt: skip
         return source_of(model, name=self._origin.name, path=self._origin.path)
+
+    def part(self, nodes: Sequence[NodeProto], inputs: Mapping[str, np.ndarray],
+             outputs: Sequence[str]) -> Source:  # fmt: skip
+        """A model of ``nodes`` alone, whose ``inputs`` are like these frames ``(N, *frame)``."""
+        read = {name for node in nodes for name in node.input}
+        graph = helper.make_graph(
+            nodes, self.name,
+            [helper.make_tensor_value_info(
+                name, helper.np_dtype_to_tensor_dtype(frames.dtype), (1, *frames.shape[1:]))
+             for name, frames in inputs.items()],
+            [helper.make_empty_tensor_value_info(name) for name in outputs],
+            [numpy_helper.from_array(np.ascontiguousarray(array), name)
+             for name, array in self.arrays.items() if name in read],
+        )  # fmt: skip
+        model = helper.make_model(graph, opset_imports=self._origin.model.opset_import)
+        model.ir_version = max(self._origin.model.ir_version, 4)
+        return source_of(model, name=self.name, limits=self._origin.limits)
 
     def copy(self) -> FloatNet:
         return FloatNet(self.source())

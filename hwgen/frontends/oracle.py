@@ -75,6 +75,17 @@ def run_source(
     return {name: np.concatenate(part) for name, part in parts.items()}
 
 
+def first_frame(source: Source, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Every tensor that depends on the inputs, batch of one included, for the first of the frames.
+
+    Raises what :func:`run_source` raises.
+    """
+    made = tuple(dict.fromkeys(name for node in source.nodes for name in node.output if name))
+    frames = {name: _frames(source, inputs, name)[:1] for name in source.inputs}
+    first = {name: array.reshape(source.shapes[name]) for name, array in frames.items()}
+    return _Plan.of(source, source.nodes, made).run(first, everything=True)
+
+
 def _frames(source: Source, inputs: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     shape = source.frame_shape(name)
     if name not in inputs:

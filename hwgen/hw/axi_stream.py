@@ -9,6 +9,7 @@ from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Module, Mux, Rese
 from amaranth.lib.wiring import Component, In, Out
 
 from hwgen.core.intrange import IntRange
+from hwgen.hw.register_slice import RegisterSlice
 from hwgen.hw.skid_buffer import SkidBuffer
 
 
@@ -17,6 +18,7 @@ class AxiPort(NamedTuple):
 
     ``name``: the port of the core (``i``, ``o1`` ...); ``lanes`` integers of ``range`` per beat;
     ``beats`` per frame; ``label`` tells ports apart that share a direction.
+    ``registered``: the core's ready, of an input, comes from registers through a few gates.
     """
 
     name: str
@@ -24,6 +26,7 @@ class AxiPort(NamedTuple):
     range: IntRange
     beats: int
     label: str = ""
+    registered: bool = False
 
     @property
     def bits(self) -> int:
@@ -46,7 +49,8 @@ class AxiStreamTop(Component):
     TDATA carries the lanes, lane 0 in the lowest bits, zero padded to whole bytes. Output TLAST
     marks the last beat of a frame. Input TLAST is not looked at: frames follow each other without
     a gap, and a count of beats, which a reset starts anew, says where one ends. A skid buffer at
-    each port keeps every path to the outside one register long, for two cycles of latency in all.
+    each port keeps every path to the outside one register long, for two cycles of latency in all;
+    a plain register does for an input whose ready comes from registers anyway.
     ``aresetn`` is synchronous and active low: from the first rising edge of ``aclk`` that sees it
     low until the first that sees it high, TVALID is low and no beat is taken, whatever TREADY says.
 
@@ -87,7 +91,9 @@ class AxiStreamTop(Component):
         m.submodules.core = self.core
         for port in self.inputs:
             name = port.prefix("s", len(self.inputs) > 1)
-            m.submodules[name] = skid = SkidBuffer(port.lanes, port.range)
+            m.submodules[name] = skid = (RegisterSlice if port.registered else SkidBuffer)(
+                port.lanes, port.range
+            )
             inner = getattr(self.core, port.name)
             m.d.comb += [
                 skid.i.payload.eq(self._of(name, "tdata")[: port.bits]),

@@ -271,8 +271,8 @@ def _add_rows(m: Module, rows: Sequence[Row], values: Mapping[int, Value]) -> li
         start += n
         if n == 1 and row.extra < 0:
             m.d.comb += total.eq(Cat(s, carry))
-        else:  # the carries first: they are what enters the chain beside the LUT
-            m.d.comb += total.eq(Cat(values[row.extra], carry) + s)
+        else:  # The shorter word is what yosys lets enter the chain beside the LUTs (alumacc).
+            m.d.comb += total.eq(Cat(values[row.extra], carry[:-1]) + Cat(s, carry[-1]))
     return totals
 
 

@@ -1,4 +1,4 @@
-"""Sums of products: width-tight bit heaps for weights from memory, constant matrices unrolled."""
+"""Sums of products with weights from memory: width-tight bit heaps."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 
 from hwgen.core.intrange import IntRange
-from hwgen.hw.adder_graph import BITS_PER_LUT, AdderGraph, Term, linear_range, share
-from hwgen.hw.bit_heap import Plan, Register, add3, compress, plan, sites
+from hwgen.hw.bit_heap import Register, add3, compress, plan, sites
 from hwgen.hw.pair_rows import PairRows, Planes, row_heights, row_sites
-from hwgen.hw.stream import element
 
-LARGEST_SEARCHED = 1 << 14  # weights of a constant matrix for which several graphs are tried
 LEVELS_PER_STAGE = 3  # adder levels between two registers
 
 
@@ -185,114 +182,3 @@ def _columns(products: Value, x: Shape, lanes: int, planes: Planes,
                 if column < width:
                     columns[column].append(~bit if minus else bit)
     return columns, offset
-
-
-def constant_dot_products(m: Module, x: Sequence[Value], weight: np.ndarray,
-                          register: Register | None = None) -> list[Value]:  # fmt: skip
-    """``sum_s x[s] * weight[s, n]`` for every column n of a constant matrix; zeros cost nothing.
-
-    Sums that columns share are added once (:mod:`hwgen.hw.adder_graph`), the rest of each column is
-    one bit heap. All lanes have one shape, and each result its exact range. All come
-    :func:`tree_registers` ``(len(x))`` clocks later; at once without ``register``.
-    """
-    shape = x[0].shape()
-    x_range = IntRange.of_bits(shape.width, signed=shape.signed)
-    graph = unroll(weight, x_range)
-    ranges = [linear_range(factors, x_range) for factors in weight.T]
-    height = max(len(p.levels) for p in _column_plans(graph, ranges))
-    span = tree_registers(len(x)) if register else 0
-    ahead = span * graph.depth // (graph.depth + height + 1)  # registers among the shared sums
-    values = _SharedSums(m, graph, x, ahead, register)
-    results = []
-    for terms, range_ in zip(graph.outputs, ranges, strict=True):
-        columns, offset = values.columns(terms, range_.width)
-        words = compress(m, [[] for _ in columns], columns, span - ahead, register)
-        total = add3(m, *words, offset, range_.width)
-        results.append(total.as_signed() if range_.signed else total)
-    return results
-
-
-def unroll(weight: np.ndarray, x: IntRange) -> AdderGraph:
-    """The adder graph of ``x @ weight`` with the fewest LUTs, of some that share more or less.
-
-    Where heaps are small they remove fewer bits per LUT, and sharing is worth more.
-    """
-    ranges = [linear_range(factors, x) for factors in weight.T]
-    tried = (0.7, 1.0, 1.3, BITS_PER_LUT) if weight.size <= LARGEST_SEARCHED else (1.0,)
-    graphs = [share(weight, x, bits_per_lut=bits) for bits in tried]
-    return min(graphs, key=lambda graph: (
-        graph.luts + sum(sites(p, 0) for p in _column_plans(graph, ranges))
-    ))  # fmt: skip
-
-
-def _column_plans(graph: AdderGraph, ranges: Sequence[IntRange]) -> list[Plan]:
-    """How the terms of every output are added up."""
-    heights = [
-        _term_heights(graph, terms, range_.width)
-        for terms, range_ in zip(graph.outputs, ranges, strict=True)
-    ]
-    return [plan((0,) * len(h), h) for h in heights]
-
-
-def _term_heights(graph: AdderGraph, terms: Sequence[Term], width: int) -> tuple[int, ...]:
-    """How many bits the terms put into each column of a heap."""
-    heights = [0] * width
-    for term in terms:
-        for k in range(term.shift, min(term.shift + graph.ranges[term.value].width, width)):
-            heights[k] += 1
-    return tuple(heights)
-
-
-class _SharedSums:
-    """The nodes of an adder graph as hardware, with ``registers`` spread over their depth."""
-
-    def __init__(self, m: Module, graph: AdderGraph, x: Sequence[Value], registers: int,
-                 register: Register | None):  # fmt: skip
-        self.registers, self.register = registers, register
-        self.ranges = graph.ranges
-        self.values = [[lane] for lane in x]  # of each value: at once, and one clock later each
-        self.inverted: dict[int, Value] = {}
-        self.ages = [0] * len(x)
-        for number, node in enumerate(graph.nodes):
-            age = (node.depth - 1) * registers // graph.depth
-            total = Signal(element(node.range), name=f"sum_{number}")
-            m.d.comb += total.eq(self._add(node.a, node.b, age))
-            self.values.append([total])
-            self.ages.append(age)
-
-    def _at(self, value: int, age: int) -> Value:
-        """A value after ``age`` registers on its path."""
-        later = self.values[value]
-        while len(later) <= age - self.ages[value]:
-            later.append(self.register(later[-1]))
-        return later[age - self.ages[value]]
-
-    def _add(self, a: Term, b: Term, age: int) -> Value:
-        """The sum of two terms, the first positive; bits below the other's pass by the adder."""
-        one, two = self._at(a.value, age), self._at(b.value, age)
-        if b.shift and len(one) > b.shift:
-            upper = one[b.shift :]
-            upper = upper.as_signed() if one.shape().signed else upper
-            upper = upper - two if b.negative else upper + two
-            return Cat(one[: b.shift], upper).as_signed()
-        if a.shift and not b.negative:
-            upper = two[a.shift :]
-            upper = (upper.as_signed() if two.shape().signed else upper) + one
-            return Cat(two[: a.shift], upper).as_signed()
-        one, two = one << a.shift, two << b.shift
-        return one - two if b.negative else one + two
-
-    def columns(self, terms: Sequence[Term], width: int) -> tuple[list[list[Value]], int]:
-        """The bits of terms by weight, and the constant to add to their sum, modulo 2**width."""
-        columns: list[list[Value]] = [[] for _ in range(width)]
-        offset = 0
-        for term in terms:
-            value = self._at(term.value, self.registers)
-            other = self.inverted.setdefault(term.value, ~value)
-            for k in range(len(value)):
-                column = term.shift + k
-                minus = term.negative ^ (value.shape().signed and k == len(value) - 1)
-                offset -= minus << column
-                if column < width:
-                    columns[column].append(other[k] if minus else value[k])
-        return columns, offset

@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.core.intrange import IntRange
-from hwgen.hw.loop_nest import Loop, LoopNest, increments, indices, merge
+from hwgen.hw.loop_nest import Loop, LoopNest, increments, indices, merge, rising
 from hwgen.hw.stream import words
 
 
@@ -49,9 +49,7 @@ class Insert(wiring.Component):
         value: int = 0,
     ) -> None:
         self.frame, self.loops, self.first, self.value = frame, merge(loops), first, value
-        places = self.places()
-        if not (first >= 0 and (np.diff(places) > 0).all() and places[-1] < frame):
-            raise ValueError(f"loops {loops!r} from {first!r} must rise within {frame} words")
+        places = rising(self.loops, first, frame)
         self.full = len(places) == frame
         self.output_range = range_ if self.full else range_ | IntRange(value, value)
         super().__init__({"i": In(words(lanes, range_)), "o": Out(words(lanes, self.output_range))})

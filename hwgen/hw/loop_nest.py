@@ -45,6 +45,14 @@ def indices(loops: Sequence[Loop]) -> np.ndarray:
     return index
 
 
+def rising(loops: Sequence[Loop], first: int, frame: int) -> np.ndarray:
+    """The indices from ``first`` on. Raises ValueError unless they rise within ``frame`` words."""
+    index = first + indices(loops)
+    if not (first >= 0 and (np.diff(index) > 0).all() and index[-1] < frame):
+        raise ValueError(f"loops {loops!r} from {first!r} must rise within {frame} words")
+    return index
+
+
 class LoopNest:
     """Counters for ``counts`` iterations, innermost first, that advance when ``step`` is high.
 

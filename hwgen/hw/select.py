@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.core.intrange import IntRange
-from hwgen.hw.loop_nest import Loop, LoopNest, increments, indices, merge
+from hwgen.hw.loop_nest import Loop, LoopNest, increments, indices, merge, rising
 from hwgen.hw.stream import words
 
 
@@ -50,9 +50,7 @@ class Select(wiring.Component):
     ) -> None:
         self.picks = tuple(range(lanes) if picks is None else picks)
         self.frame, self.loops, self.first = frame, merge(loops), first
-        places = self.places()
-        if not (first >= 0 and (np.diff(places) > 0).all() and places[-1] < frame):
-            raise ValueError(f"loops {loops!r} from {first!r} must rise within {frame} words")
+        self.full = len(rising(self.loops, first, frame)) == frame
         super().__init__({"i": In(words(lanes, range_)), "o": Out(words(len(self.picks), range_))})
 
     def places(self) -> np.ndarray:
@@ -69,7 +67,7 @@ class Select(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        passes = self._walk(m) if len(self.places()) < self.frame else Const(1)
+        passes = Const(1) if self.full else self._walk(m)
         m.d.comb += [
             self.o.valid.eq(self.i.valid & passes),
             self.i.ready.eq(self.o.ready | ~passes),

@@ -46,6 +46,12 @@ def constant_product_luts(weight: np.ndarray, x_bits: int) -> float:
     return 0.85 * digits * (x_bits + 0.2)
 
 
+def unrolled_product_cost(weight: np.ndarray, x_bits: int) -> tuple[float, float]:
+    """(LUT, FF) of a product with a constant matrix that is a pipeline of adders."""
+    lut = constant_product_luts(weight, x_bits)
+    return lut, 0.5 * lut
+
+
 def adder_luts(terms: int, bits: int) -> float:
     """LUTs of a tree that adds ``terms`` values of ``bits`` bits."""
     levels = max(terms - 1, 0).bit_length()

@@ -160,7 +160,7 @@ class Front:
         takes = np.where(before, places, takes)
         turns = np.arange(1, self.groups * passes + 1) * beats - 1
         gives = (starts[:-1, None] + origin + turns).ravel()
-        return Rigid((takes,), gives, int(starts[-1]), delay + 1, head=pad.border_before)
+        return Rigid((takes,), gives, int(starts[-1]), delay + 1, head=pad.first)
 
     def cycles(self, passes: int) -> tuple[int, int]:
         """(interval, latency) up to the MAC array's last input, for ``passes`` over each window."""
@@ -168,7 +168,7 @@ class Front:
             interval = passes * self.x.size // self.simd
             return interval, interval - 1
         pad, generator = self.timing
-        walk, head = generator.walk, pad.border_before
+        walk, head = generator.walk, pad.first
         replay = (passes - 1) * self._beats()
         if isinstance(generator, SlidingWindow):
             interval, last = generator.paced(self._pace(passes))

@@ -8,19 +8,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwgen.core.intrange import IntRange
+from hwgen.hw.constant_product import product_registers
 from hwgen.hw.dot_product import is_bipolar, tree_registers, weight_bits
+from hwgen.hw.dsp_layout import Packing
 from hwgen.hw.mac_array import MacArray
+from hwgen.hw.packed_products import PackedProducts, packed_registers
+from hwgen.hw.stream import element
+from hwgen.hw.unrolled_product import UnrolledProduct
 from hwgen.ir.exact import integer_matmul
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
-from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, mac_actor
+from hwgen.lowering import Actor, Cost, Folding, Lowering, mac_actor, streaming
 from hwgen.lowering.cost import (
     constant_product_luts,
     dot_product_luts,
     ram_cost,
     register_bits,
     rom_cost,
+    unrolled_product_cost,
 )
+from hwgen.lowering.macs import Folded
 
 
 def accumulator_range(weight: np.ndarray, x: IntRange) -> IntRange:
@@ -66,49 +73,84 @@ class MatMul(Op):
         return x[0].pixels * self.weight.size
 
 
-class MatMulFolded(Lowering):
+class MatMulFolded(Folded):
     """Every pixel's channels through one folded MAC array."""
 
-    op, name = MatMul, "folded"
+    op = MatMul
+
+    def applies(self, op: MatMul, *x: TensorType) -> bool:
+        return self.packs(op.weight, x[0].range)
 
     def foldings(self, op: MatMul, *x: TensorType) -> Iterator[Folding]:
-        rows, columns = op.weight.shape
-        for pe in divisors(columns):
-            for simd in divisors(rows):
-                yield Folding(pe, simd)
+        legal = self.legal(*op.weight.shape)
+        return (f for f in legal if f.pe * f.simd < op.weight.size)
 
     def lanes(self, op: MatMul, folding: Folding, *x: TensorType) -> tuple[tuple[int, ...], int]:
         return (folding.simd,), folding.pe
 
     def cost(self, op: MatMul, folding: Folding, *x: TensorType) -> Cost:
         interval = x[0].pixels * op.weight.size // (folding.pe * folding.simd)
-        return mac_cost(op.weight, x[0].range, folding, interval, interval + 1)
+        return mac_cost(op.weight, x[0].range, folding, interval, interval + 1,
+                        packing=self.packing)  # fmt: skip
 
     def actor(self, op: MatMul, folding: Folding, *x: TensorType) -> Actor:
         rows, columns = op.weight.shape
         return mac_actor(rows // folding.simd, columns // folding.pe, x[0].pixels,
-                         2 + tree_registers(folding.simd))  # fmt: skip
+                         2 + self.registers(op.weight, folding))  # fmt: skip
 
     def build(self, op: MatMul, folding: Folding, *x: TensorType) -> MacArray:
         y = op.infer(*x)
-        return MacArray(x[0].range, op.weight, y.range, pe=folding.pe, simd=folding.simd)
+        return MacArray(x[0].range, op.weight, y.range, pe=folding.pe, simd=folding.simd,
+                        packing=self.packing)  # fmt: skip
+
+
+class MatMulUnrolled(Lowering):
+    """A pixel per cycle through adders that are the matrix."""
+
+    op, name, unrolled = MatMul, "unrolled", True
+
+    def foldings(self, op: MatMul, *x: TensorType) -> Iterator[Folding]:
+        rows, columns = op.weight.shape
+        yield Folding(columns, rows)
+
+    def lanes(self, op: MatMul, folding: Folding, *x: TensorType) -> tuple[tuple[int, ...], int]:
+        return (folding.simd,), folding.pe
+
+    def cost(self, op: MatMul, folding: Folding, *x: TensorType) -> Cost:
+        lut, ff = unrolled_product_cost(op.weight, x[0].range.width)
+        pixels, delay = x[0].pixels, product_registers(op.weight)
+        return Cost(round(lut), round(ff), 0, 0, pixels, pixels - 1 + delay)
+
+    def actor(self, op: MatMul, folding: Folding, *x: TensorType) -> Actor:
+        return streaming(x[0].pixels, product_registers(op.weight))
+
+    def build(self, op: MatMul, folding: Folding, *x: TensorType) -> UnrolledProduct:
+        return UnrolledProduct(x[0].range, op.weight, op.infer(*x).range)
 
 
 ACCUMULATOR = 1.5  # LUTs per bit of a PE's result: adding it up, and taking turns at the output
 
 
 def mac_cost(
-    weight: np.ndarray, x: IntRange, folding: Folding, interval: int, latency: int, groups: int = 1
-) -> Cost:
+    weight: np.ndarray, x: IntRange, folding: Folding, interval: int, latency: int, groups: int = 1,
+    packing: Packing | None = None,
+) -> Cost:  # fmt: skip
     """The cost of a MAC array for ``weight`` ``(K, N)``, whose columns take turns in ``groups``.
 
-    The tree's registers are added to ``latency``.
+    The array's own registers are added to ``latency``.
     """
     pe, simd = folding.pe, folding.simd
     width, bipolar = weight_bits(weight), is_bipolar(weight)
     y = accumulator_range(weight, x)
     depth = weight.size // (pe * simd)
-    if depth == 1:
+    registers, dsp = tree_registers(simd), 0
+    ff = pe * y.width + register_bits(simd, x) + registers * pe * (y.width + 4)
+    if packing and depth > 1:
+        packed = PackedProducts(packing, weight, element(x), pe, simd)
+        registers, dsp = packed_registers(simd), packed.dsps
+        lut = packed.luts + pe * ACCUMULATOR * y.width
+        ff = pe * y.width + register_bits(simd, x) + packed.register_bits
+    elif depth == 1:
         lut = constant_product_luts(weight, x.width)
     else:
         dot_product = dot_product_luts(simd, width, x.width, pe, bipolar=bipolar)
@@ -118,7 +160,5 @@ def mac_cost(
     replay_lut, replay_bram = (
         ram_cost(simd * x.width, weight.shape[0] // simd) if passes > 1 else (0, 0.0)
     )
-    registers = tree_registers(simd)
-    ff = pe * y.width + register_bits(simd, x) + registers * pe * (y.width + 4)
-    return Cost(round(lut) + rom_lut + replay_lut + 20, ff + 20, bram + replay_bram, 0,
+    return Cost(round(lut) + rom_lut + replay_lut + 20, ff + 20, bram + replay_bram, dsp,
                 interval, latency + registers)  # fmt: skip

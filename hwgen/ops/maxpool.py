@@ -69,7 +69,7 @@ class MaxPoolParallel(Lowering):
         lut, bram = ram_cost(bits * lines, walk.row) if lines else (0, 0.0)
         taps = prod(op.kernel)
         lut += round(1.5 * bits * (taps - 1)) + 25
-        latency = window.latency - pad.border_before + 1
+        latency = window.latency - pad.first + 1
         return Cost(lut, bits * (taps + 1) + 20, bram, 0, window.interval, latency)
 
     def actor(self, op: MaxPool, folding: Folding, *x: TensorType) -> Actor:
@@ -77,7 +77,7 @@ class MaxPoolParallel(Lowering):
         walk = window.walk
         ends = (np.asarray(walk.bases)[:, None] + np.arange(walk.groups)).ravel() + walk.span
         gives = ends - walk.groups
-        return Rigid((pad.places(),), gives, window.interval, 2, head=pad.border_before)
+        return Rigid((pad.places(),), gives, window.interval, 2, head=pad.first)
 
     def build(self, op: MaxPool, folding: Folding, *x: TensorType) -> Component:
         return Pipeline(self._parts(op, folding, *x))

@@ -10,6 +10,7 @@ import numpy as np
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.insert import Insert
+from hwgen.hw.pad import Pad as PadPixels
 from hwgen.ir.op import Op
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Folding, divisors
@@ -56,6 +57,9 @@ class PadStreaming(Inserting):
 
     def build(self, op: Pad, folding: Folding, *x: TensorType) -> Insert:
         (height, width, channels), (top, left, _, _), y = x[0].shape, op.padding, op.infer(*x)
+        if not any(op.channels):
+            shape = height, width, channels
+            return PadPixels(x[0].range, shape, folding.pe, op.padding, op.value)
         pixel = y.channels // folding.pe
         row = y.shape[1] * pixel
         loops = [(channels // folding.pe, 1), (width, pixel), (height, row)]

@@ -15,6 +15,7 @@ from hwgen.hw.comparator_bank import ComparatorBank
 from hwgen.hw.function_table import FunctionTable
 from hwgen.hw.lines import Lines
 from hwgen.hw.multiply_shift import MultiplyShift
+from hwgen.hw.parallel_staircase import ParallelStaircase, staircase_luts
 from hwgen.hw.staircase import Staircase
 from hwgen.hw.threshold_search import ThresholdSearch
 from hwgen.ir.op import Op, frozen_array
@@ -108,7 +109,7 @@ class _Staircase(Lowering):
 class _Comparing(_Staircase):
     """Thresholds are stored, and compared with x."""
 
-    circuit: ClassVar[type[ComparatorBank] | type[ThresholdSearch]]
+    circuit: ClassVar[type[Staircase]]
 
     def build(self, op: Threshold, folding: Folding, *x: TensorType) -> Staircase:
         return self.circuit(
@@ -146,6 +147,21 @@ class ThresholdBySearch(_Comparing):
         lut, ff, bram = search_cost(width, bits, self.groups(op, folding, *x))
         return self.stated(op, folding, *x, lut=pe * lut + 4, ff=pe * ff + register_bits(pe, y),
                            bram=pe * bram)  # fmt: skip
+
+
+class ThresholdUnrolled(_Comparing):
+    """All channels side by side, each by its own constants."""
+
+    op, name, circuit, unrolled = Threshold, "unrolled", ParallelStaircase, True
+
+    def foldings(self, op: Threshold, *x: TensorType) -> Iterator[Folding]:
+        yield Folding(x[0].channels)
+
+    def cost(self, op: Threshold, folding: Folding, *x: TensorType) -> Cost:
+        pe, y = folding.pe, op.infer(*x).range
+        rows = np.broadcast_to(op.thresholds, (pe, op.steps))
+        lut = sum(staircase_luts(row, x[0].range, y.width) for row in rows)
+        return self.stated(op, folding, *x, lut=lut + 2, ff=register_bits(pe, y) + 1)
 
 
 class ThresholdByTable(_Staircase):

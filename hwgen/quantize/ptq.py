@@ -23,9 +23,10 @@ from hwgen.quantize import activations, equalize, weights
 from hwgen.quantize.adaround import learn, second_moments
 from hwgen.quantize.batchnorm import assumed
 from hwgen.quantize.bias_correction import folded, moments
-from hwgen.quantize.columns import sample_columns
+from hwgen.quantize.columns import columns, sample_columns, share
 from hwgen.quantize.dead_channels import repair
 from hwgen.quantize.options import Options, check_options
+from hwgen.quantize.running import Running
 from hwgen.quantize.sqnr import LayerReport, Report, compare, short, sqnr
 from hwgen.quantize.statistics import Distribution, Progress, checked, collect, silent
 
@@ -57,6 +58,11 @@ class Quantized:
     rows: Mapping[str, np.ndarray]
     shifts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def weight_bits(self) -> int:
+        """Bits of all weights, packed."""
+        return sum(int(c.bits.sum()) * c.codes.shape[1] for c in self.codes.values())
+
     def report(self, choices: tuple[str, ...] = ()) -> Report:
         """Run both models on the calibration frames and compare them."""
         session = self.session
@@ -66,9 +72,8 @@ class Quantized:
             session.float_model, self.source, session.frames, [layer.y for layer in layers]
         )
         rows = tuple(self._layer(layer, at[layer.y]) for layer in layers)
-        packed = sum(int(c.bits.sum()) * c.codes.shape[1] for c in self.codes.values())
         count = sum(layer.weights for layer in rows)
-        return Report(session.net.name, str(self.options), rows, total, alike, -(-packed // 8),
+        return Report(session.net.name, str(self.options), rows, total, alike, -(-self.weight_bits // 8),
                       4 * count, choices)  # fmt: skip
 
     def _layer(self, layer: Layer, cumulative: float) -> LayerReport:
@@ -202,13 +207,15 @@ class Session:
         quantizers = self.activations(bits, options.clip)
         net, codes, rows, shifts = FloatNet(self.float_model), {}, {}, {}
         fitted = options.bias_correction or options.learned is not None
+        running = None
+        if options.sequential and fitted and self.frames is not None:
+            running = Running(net, quantizers, self.frames)
         for name in [layer.name for layer in self.layers]:
             layer = _named(net, name)
             w = layer.rows(net.arrays[layer.weight]).astype(np.float64)
             inputs = None
             if fitted and name in self.columns:
-                model = self._closed(net, codes, quantizers) if options.sequential else None
-                inputs = self._inputs(layer, quantizers, model)
+                inputs = self._inputs(layer, quantizers, running)
             made = self._weights(w, bits[name][0], options, inputs)
             if options.bias_correction and inputs is not None:
                 means = [x.mean(axis=0) for x in inputs]
@@ -232,15 +239,15 @@ class Session:
         return insert_quantizers(net.source(), {**quantizers, **on_weights})
 
     def _inputs(self, layer: Layer, quantizers: Mapping[str, Quantizer],
-                model: Source | None) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+                running: Running | None) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
         """Columns of the layer's input in float, and as the layer will read them.
 
-        The latter are the former quantized, or come out of ``model``, quantized up to here.
+        The latter are the former quantized, or what the model makes that is quantized up to here.
         """
-        assert self.frames is not None, "columns need frames"
         x = found = self.columns[layer.name]
-        if model is not None:
-            found = sample_columns(model, [layer], self.frames)[layer.name]
+        if running is not None:
+            reached = running.reach(layer.x)
+            found = columns(layer, reached, share(layer, len(reached)))
         return x, activations.codes_kept(found, self.input_quantizer(layer, quantizers))
 
     def _weights(self, w: np.ndarray, bits: int, options: Options,

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.emit.templates import render
-from hwgen.synth.yosys import yosys_script
+from hwgen.synth.yosys import yosys_files
 
 
 def write_handoff(build: Path, manifest: dict[str, Any], tool: str = "yosys-xc7") -> list[str]:
-    """Write ``synth/vivado_ooc.tcl``, ``clock.xdc``, ``clock.sdc`` and, for ``tool``, ``yosys.ys``.
+    """Write ``synth/vivado_ooc.tcl``, ``clock.xdc``, ``clock.sdc`` and, for ``tool``, ``yosys.ys``
+    with what it reads.
 
     Returns their paths inside ``build``. Every script is meant to be run from the build folder.
     """
@@ -25,7 +26,7 @@ def write_handoff(build: Path, manifest: dict[str, Any], tool: str = "yosys-xc7"
         "synth/clock.sdc": render(
             "constraints/clock.sdc.in", **clock, io_delay_ns=f"{period / 10:.3f}"
         ),
-        "synth/yosys.ys": yosys_script(build, manifest, tool, stat="synth/stat.json"),
+        **yosys_files(build, manifest, tool, stat="synth/stat.json"),
     }
     for path, text in files.items():
         (build / path).parent.mkdir(parents=True, exist_ok=True)

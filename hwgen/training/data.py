@@ -1,7 +1,8 @@
 """Data sets to train on: from packages, or from the folder that HWGEN_DATA names.
 
 Pixels are whole multiples (rounded to float32) of the input's step within [0, 1], so that an input
-quantizer of that step takes every frame as it is. Splits are fixed and stratified.
+quantizer of that step takes every frame as it is. Splits are fixed and stratified; of the sets that
+come undivided, ``split`` numbers other ones.
 """
 
 from __future__ import annotations
@@ -9,17 +10,19 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from hwgen.core.errors import fail
+from hwgen.training import jets
 
 
 @dataclass(frozen=True)
 class Data:
-    """Frames float32 ``(N, C, H, W)`` in [0, 1] on a grid of ``step``; labels int64 ``(N,)``."""
+    """Frames float32 ``(N, C, H, W)``, or ``(N, features)``, in [0, 1] on a grid of ``step``; labels
+    int64 ``(N,)``."""
 
     name: str
     step: float
@@ -36,35 +39,35 @@ class Data:
         return int(self.train[1].max()) + 1
 
 
-def load(name: str) -> Data:
+def load(name: str, split: int = 0) -> Data:
     """A data set by name. Raises HW110 for an unknown one, HW601 where its package is missing,
     HW101 where its files are."""
     if name not in SETS:
         fail("HW110", where="data", why=f"there is no {name!r}", help=f"use {', '.join(SETS)}")
-    return SETS[name]()
+    return SETS[name](split)
 
 
-def _digits() -> Data:
+def _digits(split: int) -> Data:
     """1797 digits of 8x8 pixels with 17 levels, 0..16; 16 is taken for 15, to fit 4 bits."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:
         _missing("scikit-learn")
     x, y = load_digits(return_X_y=True)
-    return _split("digits", np.minimum(x, 15).reshape(-1, 1, 8, 8), y, 1 / 16, 4, 360)
+    return _split("digits", np.minimum(x, 15).reshape(-1, 1, 8, 8), y, 1 / 16, 4, 360, split)
 
 
-def _mnist() -> Data:
+def _mnist(split: int) -> Data:
     """5000 digits of 28x28 pixels, 0..255; 1000 of them for test."""
     x, y = _mnist_pixels()
-    return _split("mnist", x[:, None], y, 1 / 255, 8, 1000)
+    return _split("mnist", x[:, None], y, 1 / 255, 8, 1000, split)
 
 
-def _mnist14() -> Data:
+def _mnist14(split: int) -> Data:
     """The same, 2x2 pixels averaged to one and rounded: 14x14."""
     x, y = _mnist_pixels()
     small = np.rint(x.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)))
-    return _split("mnist14", small[:, None], y, 1 / 255, 8, 1000)
+    return _split("mnist14", small[:, None], y, 1 / 255, 8, 1000, split)
 
 
 def _mnist_pixels() -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +79,7 @@ def _mnist_pixels() -> tuple[np.ndarray, np.ndarray]:
     return x.reshape(-1, 28, 28), y
 
 
-def _fashion() -> Data:
+def _fashion(_: int) -> Data:
     """Fashion-MNIST: 60000 and 10000 articles of 28x28 pixels."""
     train, test = ((_idx(f"fashion-{part}-images-idx3-ubyte.gz", 16).reshape(-1, 1, 28, 28),
                     _idx(f"fashion-{part}-labels-idx1-ubyte.gz", 8))
@@ -84,9 +87,9 @@ def _fashion() -> Data:
     return Data("fashion", 1 / 255, 8, _scaled(*train, 1 / 255), _scaled(*test, 1 / 255))
 
 
-def _fashion14() -> Data:
+def _fashion14(_: int) -> Data:
     """10000 and 2000 articles of the same, 2x2 pixels averaged to one and rounded: 14x14."""
-    whole = _fashion()
+    whole = _fashion(0)
     train, test = (
         (np.rint(x[:count].reshape(-1, 1, 14, 2, 14, 2).mean(axis=(3, 5)) * 255), y[:count])
         for (x, y), count in ((whole.train, 10_000), (whole.test, 2000))
@@ -94,7 +97,7 @@ def _fashion14() -> Data:
     return Data("fashion14", 1 / 255, 8, _scaled(*train, 1 / 255), _scaled(*test, 1 / 255))
 
 
-def _cifar10() -> Data:
+def _cifar10(_: int) -> Data:
     """CIFAR-10: 10000 and 2000 pictures of 3x32x32, from JPEG copies (not the original pixels)."""
     train, test = (np.load(_file(f"cifar10_jpeg_{part}.npz")) for part in ("train10k", "test2k"))
     splits = (
@@ -103,9 +106,28 @@ def _cifar10() -> Data:
     return Data("cifar10", 1 / 255, 8, *splits)
 
 
-SETS: dict[str, Callable[[], Data]] = {
+def _faces(split: int) -> Data:
+    """200 patches of 25x25 from LFW, half of them faces; 100 for test, the rest mirrored as well."""
+    try:
+        from skimage.data import lfw_subset
+    except ImportError:
+        _missing("scikit-image")
+    x, y = np.rint(lfw_subset()[:, None] * 255), np.arange(200) < 100
+    made = _split("faces", x, y, 1 / 255, 8, 100, split)
+    frames, labels = made.train
+    both = np.concatenate([frames, frames[..., ::-1]]), np.concatenate([labels, labels])
+    return replace(made, train=both)
+
+
+def _jets(split: int) -> Data:
+    """12000 toy jets of 16 observables and five kinds, 2000 for test: :mod:`hwgen.training.jets`."""
+    values, labels = jets.observables(12_000, split)
+    return _split("jets", jets.pixels(values), labels, 1 / 255, 8, 2000, split)
+
+
+SETS: dict[str, Callable[[int], Data]] = {
     "digits": _digits, "mnist": _mnist, "mnist14": _mnist14, "fashion": _fashion, "fashion14": _fashion14,
-    "cifar10": _cifar10,
+    "cifar10": _cifar10, "faces": _faces, "jets": _jets,
 }  # fmt: skip
 
 
@@ -113,9 +135,10 @@ def _scaled(x: np.ndarray, y: np.ndarray, step: float) -> tuple[np.ndarray, np.n
     return (np.asarray(x, np.float32) * np.float32(step)), np.asarray(y, np.int64)
 
 
-def _split(name: str, x: np.ndarray, y: np.ndarray, step: float, bits: int, apart: int) -> Data:
+def _split(name: str, x: np.ndarray, y: np.ndarray, step: float, bits: int, apart: int,
+           split: int) -> Data:  # fmt: skip
     """``apart`` frames for test, as many of each class as of any other, give or take one."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(split)
     order = rng.permutation(len(y))
     rank = np.empty(len(y), np.int64)  # of a frame within its class
     for label in np.unique(y):

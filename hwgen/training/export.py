@@ -17,9 +17,9 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from hwgen.core.errors import fail
+from hwgen.training.blocks import Concat, Residual
 from hwgen.training.grid import Bipolar, Form, Integers, Table, Uniform
 from hwgen.training.quantizers import WeightLayer, quantizer_of
-from hwgen.training.sparsify import Residual
 
 DOMAIN, OPSET, IR_VERSION = "qonnx.custom_op.general", 17, 8
 CUSTOM = frozenset({"Quant", "BipolarQuant", "MultiThreshold"})
@@ -29,7 +29,7 @@ def to_onnx(net: nn.Module, shape: Sequence[int], name: str = "network") -> Mode
     """The model for one frame of ``shape``: input ``x`` (1, *shape), output ``y``.
 
     ``net`` is an nn.Sequential, also nested, of Linear, Conv2d, BatchNorm, ReLU, MaxPool2d,
-    AvgPool2d, Flatten, :class:`Residual` and the quantizers of this package. Raises HW202 for
+    AvgPool2d, Flatten, :class:`Residual`, :class:`Concat` and the quantizers of this package. Raises HW202 for
     another module, HW203 for a weight or activation quantizer that is not ready, HW104 for NaN.
     """
     was_training = net.training
@@ -126,6 +126,10 @@ class _Writer:
             case Residual():
                 body = self.module(f"{name}_body", module.body, x)
                 return self.node("Add", leaf, body, self.module(f"{name}_cut", module.shortcut, x))
+            case Concat():
+                branches = [self.module(f"{name}_{key}", child, x)
+                            for key, child in module.branches.named_children()]  # fmt: skip
+                return self.node("Concat", leaf, *branches, axis=1)
             case nn.Linear():
                 return self.dense(leaf, module, x)
             case nn.Conv2d():

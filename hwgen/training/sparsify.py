@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hwgen.core.errors import fail
 
@@ -103,6 +103,18 @@ def keep_channels(share: float, least: int = 1) -> Prox:
     return project
 
 
+def joint(prox: Prox, weights: list[Tensor]) -> list[Tensor]:
+    """``prox`` of several weights that read the same ``I`` channels: of all their filters at once.
+
+    Each is ``(O, I, ...)``; the prox sees ``(sum of O KH KW, I)``.
+    """
+    flat = [w.movedim(1, -1).reshape(-1, w.shape[1]) for w in weights]
+    done = prox(torch.cat(flat)).split([len(part) for part in flat])
+    moved = [w.movedim(1, -1).shape for w in weights]
+    return [part.reshape(shape).movedim(-1, 1).contiguous()
+            for part, shape in zip(done, moved, strict=True)]  # fmt: skip
+
+
 def group_lasso(weights: Iterable[Tensor]) -> Tensor:
     """RGSM's extra loss: the sum of the 2-norms of all input channels, smoothed at zero."""
     parts = [(w.transpose(0, 1).reshape(w.shape[1], -1).pow(2).sum(1) + 1e-8).sqrt().sum()
@@ -116,49 +128,99 @@ def _check_share(share: float) -> None:
 
 
 class Splitting:
-    """RVSM or RGSM around ``optimizer`` for the given latent weights.
+    """RVSM or RGSM around ``optimizer`` for the given latent weights; used in its place.
 
-    Call :meth:`step` in place of ``optimizer.step()``; at the end :meth:`deliver` writes ``u`` into
-    the weights. ``beta`` is the pull toward ``u``.
+    Where weights are read together, as by the two branches behind a sum, give them as one tuple: the
+    prox then sees ``(sum of O, I)``. ``beta`` is the pull toward ``u``. With ``settle``, the
+    weights become ``u`` at that step, and from then on those that are not zero train alone.
+    :meth:`deliver` does the former at the end.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, weights: Iterable[Tensor], prox: Prox,
-                 beta: float = 1e-2) -> None:  # fmt: skip
-        self.optimizer, self.prox, self.beta = optimizer, prox, beta
-        self.weights = list(weights)
-        self.sparse = [prox(w.detach()).clone() for w in self.weights]
+    def __init__(self, optimizer: torch.optim.Optimizer,
+                 weights: Iterable[Tensor | tuple[Tensor, ...]], prox: Prox, beta: float = 1e-2,
+                 settle: int | None = None) -> None:  # fmt: skip
+        self.optimizer, self.prox, self.beta, self.settle = optimizer, prox, beta, settle
+        self.groups = [w if isinstance(w, tuple) else (w,) for w in weights]
+        self.steps = 0
+        with torch.no_grad():
+            self.sparse = self._proxes(self.weights)
+
+    @property
+    def weights(self) -> list[Tensor]:
+        return [w for group in self.groups for w in group]
+
+    def _proxes(self, values: list[Tensor]) -> list[Tensor]:
+        """The prox of ``values``, one for each weight, group by group."""
+        left, made = iter(values), []
+        for group in self.groups:
+            own = [next(left) for _ in group]
+            made += [self.prox(own[0]).clone()] if len(own) == 1 else joint(self.prox, own)
+        return made
+
+    @property
+    def settled(self) -> bool:
+        return self.settle is not None and self.steps >= self.settle
 
     def targets(self) -> list[Tensor]:
         """Where each weight is pulled to."""
         return self.sparse
 
-    @torch.no_grad()
-    def step(self) -> None:
-        for w, target in zip(self.weights, self.targets(), strict=True):
-            pull = self.beta * (w - target)
-            w.grad = pull if w.grad is None else w.grad + pull
-        self.optimizer.step()
-        self.project()
+    def zero_grad(self) -> None:
+        self.optimizer.zero_grad()
 
     @torch.no_grad()
+    def step(self) -> None:
+        if not self.settled:
+            for w, target in zip(self.weights, self.targets(), strict=True):
+                pull = self.beta * (w - target)
+                w.grad = pull if w.grad is None else w.grad + pull
+        self.optimizer.step()
+        if self.settled:
+            for w, u in zip(self.weights, self.sparse, strict=True):
+                w *= u != 0
+        else:
+            self.project()
+        self.steps += 1
+        if self.steps == self.settle:
+            self.deliver()
+
     def project(self) -> None:
-        self.sparse = [self.prox(w) for w in self.weights]
+        self.sparse = self._proxes(self.weights)
+
+    def last(self) -> list[Tensor]:
+        """What is delivered."""
+        return self.sparse
 
     @torch.no_grad()
     def deliver(self) -> float:
         """Write the sparse copies into the weights; returns the share of zeros."""
-        for w, u in zip(self.weights, self.sparse, strict=True):
-            w.copy_(u)
+        if self.settle is None or self.steps <= self.settle:
+            self.sparse = [u.clone() for u in self.last()]
+            for w, u in zip(self.weights, self.sparse, strict=True):
+                w.copy_(u)
         zeros = sum(int((w == 0).sum()) for w in self.weights)
         return zeros / sum(w.numel() for w in self.weights)
 
+    def state_dict(self) -> dict:
+        return {"optimizer": self.optimizer.state_dict(), "steps": self.steps,
+                "sparse": self.sparse}  # fmt: skip
+
+    def load_state_dict(self, state: dict) -> None:
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.steps, self.sparse = state["steps"], state["sparse"]
+
 
 class ADMM(Splitting):
-    """The same with ADMM's dual; ``prox`` is usually a projection, ``beta`` is ``rho``."""
+    """The same with ADMM's dual; ``prox`` is usually a projection, ``beta`` is ``rho``.
 
-    def __init__(self, optimizer: torch.optim.Optimizer, weights: Iterable[Tensor], prox: Prox,
-                 beta: float = 1e-2) -> None:  # fmt: skip
-        super().__init__(optimizer, weights, prox, beta)
+    Delivered is ``Proj(w)``, which is ``z`` once ``w = z``; before that, ``z = Proj(w + y)`` still
+    carries the dual along.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer,
+                 weights: Iterable[Tensor | tuple[Tensor, ...]], prox: Prox, beta: float = 1e-2,
+                 settle: int | None = None) -> None:  # fmt: skip
+        super().__init__(optimizer, weights, prox, beta, settle)
         self.dual = [torch.zeros_like(w, requires_grad=False) for w in self.weights]
 
     def targets(self) -> list[Tensor]:
@@ -166,18 +228,19 @@ class ADMM(Splitting):
 
     @torch.no_grad()
     def project(self) -> None:
-        self.sparse = [self.prox(w + y) for w, y in zip(self.weights, self.dual, strict=True)]
+        self.sparse = self._proxes([w + y for w, y in zip(self.weights, self.dual, strict=True)])
         for w, z, y in zip(self.weights, self.sparse, self.dual, strict=True):
             y += w - z
 
-    @torch.no_grad()
-    def deliver(self) -> float:
-        """Write ``Proj(w)`` into the weights, which is ``z`` once ``w = z``.
+    def last(self) -> list[Tensor]:
+        return self._proxes(self.weights)
 
-        Before that, ``z = Proj(w + y)`` still carries the dual along.
-        """
-        self.sparse = [self.prox(w) for w in self.weights]
-        return super().deliver()
+    def state_dict(self) -> dict:
+        return super().state_dict() | {"dual": self.dual}
+
+    def load_state_dict(self, state: dict) -> None:
+        super().load_state_dict(state)
+        self.dual = state["dual"]
 
 
 def one_shot(weights: Iterable[Tensor], prox: Prox) -> None:
@@ -185,14 +248,3 @@ def one_shot(weights: Iterable[Tensor], prox: Prox) -> None:
     with torch.no_grad():
         for w in weights:
             w.copy_(prox(w))
-
-
-class Residual(nn.Module):
-    """``body(x) + shortcut(x)``; the shortcut is the identity where none is given."""
-
-    def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
-        super().__init__()
-        self.body, self.shortcut = body, shortcut or nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.body(x) + self.shortcut(x)

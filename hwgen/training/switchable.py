@@ -193,6 +193,11 @@ def to_onnx_all(net: nn.Sequential, shape: Sequence[int], name: str = "network")
     return merged
 
 
+def is_switchable(net: nn.Module) -> bool:
+    """Whether the network has several precisions."""
+    return any(isinstance(m, (Switch, SwitchWeight)) for m in net.modules())
+
+
 def precisions(net: nn.Module) -> tuple[int, ...]:
     """The precisions of ``net``, highest first. Raises HW110 for a network without switches."""
     switches = [m for m in net.modules() if isinstance(m, (Switch, SwitchWeight))]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwgen.core.intrange import IntRange
-from hwgen.hw.adder_graph import csd, linear_range, share
+from hwgen.hw.adder_graph import csd, linear_range
+from hwgen.hw.sharing import share
 
 
 @st.composite

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.adder_graph import linear_range
+from hwgen.hw.constant_product import constant_dot_products
 from hwgen.hw.dot_product import (
-    constant_dot_products,
     dot_products,
     encode,
     is_bipolar,
@@ -146,11 +146,12 @@ def test_constant_matrices(rows, columns, w_bits, x_bits, signed, staged, seed):
     x[1] = np.where(weight[:, 0] < 0, x_range.hi, x_range.lo)
     m, lanes = Module(), Signal(rows * x_bits)
     register = maker(m) if staged else None
-    sums = constant_dot_products(m, lanes_of(lanes, Shape(x_bits, signed)), weight, register)
+    registers = tree_registers(rows) if staged else 0
+    shaped = lanes_of(lanes, Shape(x_bits, signed))
+    sums = constant_dot_products(m, shaped, weight, register, registers)
     widths = [linear_range(column, x_range).width for column in weight.T]
     assert [len(total) for total in sums] == widths
-    got = outputs(m, (lanes,), sums, [(packed(v, x_bits),) for v in x],
-                  tree_registers(rows) if staged else 0)  # fmt: skip
+    got = outputs(m, (lanes,), sums, [(packed(v, x_bits),) for v in x], registers)
     np.testing.assert_array_equal(got, x @ weight)
 
 

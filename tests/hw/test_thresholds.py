@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hwgen.core.intrange import IntRange
 from hwgen.hw.comparator_bank import ComparatorBank
 from hwgen.hw.multiply_shift import MultiplyShift
+from hwgen.hw.parallel_staircase import ParallelStaircase, spacing
 from hwgen.hw.threshold_search import ThresholdSearch
 from hwgen.ir.types import TensorType
 from hwgen.lowering import divisors
@@ -122,3 +123,42 @@ def test_ties_to_even(lo):
     component = MultiplyShift(x_range, IntRange(max(lo, -8), 7), lines, channels=1, lanes=1)
     result = simulate(component, every[:, None], expected_beats=len(every))
     np.testing.assert_array_equal(result.output[:, 0], y)
+
+
+@st.composite
+def spaced(draw):
+    """Channels with steps of equal powers of two, some beyond the range, and some that are not."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    x_range = IntRange.of_bits(draw(st.integers(1, 10)), signed=draw(st.booleans()))
+    channels, steps = draw(st.integers(1, 5)), draw(st.integers(1, 17))
+    first = rng.integers(x_range.lo - 9, x_range.hi + 3, (channels, 1))
+    table = first + (np.arange(steps) << rng.integers(0, 7, (channels, 1)))
+    table[0] += draw(st.integers(0, 1)) * np.arange(steps)
+    falling = rng.integers(0, 2, channels) * draw(st.booleans())
+    return Threshold(table, base=draw(st.integers(-9, 9)), falling=falling), x_range
+
+
+@settings(max_examples=40)
+@given(
+    case=st.one_of(spaced(), staircases().map(lambda c: (c[0], c[2][0]))), seed=st.integers(0, 99)
+)
+def test_all_channels_at_once_for_every_input(case, seed):
+    op, x_range = case
+    channels = max(len(op.thresholds), 2 if len(op.thresholds) == 1 else 1)
+    x = np.tile(np.arange(x_range.lo, x_range.hi + 1)[:, None], channels)
+    y_range = op.infer(TensorType((channels,), x_range)).range
+    component = ParallelStaircase(x_range, y_range, op.thresholds, channels=channels, lanes=channels,
+                                  base=op.base, falling=op.falling)  # fmt: skip
+    for stall in (0.0, 0.3):
+        result = simulate(component, x, stall_in=stall, stall_out=stall, seed=seed,
+                          expected_beats=len(x), watchdog=400)  # fmt: skip
+        np.testing.assert_array_equal(result.output, op.reference(x))
+    assert measure(component, x, frames=len(x), expected_beats=len(x)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "shift"), [([0, 4, 8], 2), ([5], 0), ([1, 2, 3], 0), ([0, 3, 6], None), ([1, 1], None),
+                       ([0, 2, 6], None)]
+)  # fmt: skip
+def test_spacing(row, shift):
+    assert spacing(np.array(row)) == shift

@@ -11,23 +11,27 @@ import pytest
 pytest.importorskip("torch", reason="needs torch: make test-train")
 pytest.importorskip("sklearn", reason="needs scikit-learn's digits")
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
-import research
+import research_common
+from research_bits import guided
+from research_sparse import sparsity
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(research, "DEEP", replace(research.DEEP, data="digits", epochs=6))
+    monkeypatch.setattr(
+        research_common, "DEEP", replace(research_common.DEEP, data="digits", epochs=6)
+    )
 
 
 def test_guided_weights_survive_snapping() -> None:
-    arms = research.guided(0)
+    arms = guided(0)
     assert arms["guided, snapped"]["integers"] > arms["plain, snapped"]["integers"] + 5
     full, low = (arms[f"guided, {kind}"]["bytes"] for kind in ("float weights", "snapped"))
     assert full > 8 * low
 
 
 def test_splitting_beats_cutting_once() -> None:
-    arms = research.sparsity(0)
+    arms = sparsity(0)
     cut, split = (arms[f"{kind}, half of the channels"] for kind in ("one shot", "RVSM splitting"))
     assert split["removed"] == cut["removed"] > 0
     assert split["integers"] > cut["integers"] + 2

@@ -12,7 +12,8 @@ from torch import nn
 from hwgen.core.errors import HwgenError
 from hwgen.training import quantizers as q
 from hwgen.training import sparsify as s
-from hwgen.training.prune import remove_channels
+from hwgen.training.blocks import Concat, Residual
+from hwgen.training.prune import read_together, remove_channels
 from tests.training.compare import warm_up
 
 RNG = np.random.default_rng(5)
@@ -159,12 +160,97 @@ def test_one_channel_stays_where_all_are_zero() -> None:
 def test_residual_blocks_shrink_inside() -> None:
     body = nn.Sequential(nn.Conv2d(4, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(),
                          nn.Conv2d(8, 4, 3, padding=1), nn.BatchNorm2d(4))  # fmt: skip
-    net = nn.Sequential(nn.Conv2d(1, 4, 3), s.Residual(body), nn.ReLU(), nn.Conv2d(4, 2, 3))
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), Residual(body), nn.ReLU(), nn.Conv2d(4, 2, 3))
     with torch.no_grad():
         body[3].weight[:, ::2] = 0
         net[3].weight[:, 0] = 0  # read by the shortcut as well: it must stay
     same(net, torch.rand(9, 1, 8, 8), removed=4)
     assert body[0].out_channels == 4 and net[0].out_channels == 4
+
+
+def test_channels_of_a_trunk_go_from_every_block() -> None:
+    """Two residual blocks and a projection share their channels; readers agree on which go."""
+
+    def block(cut: nn.Module | None = None) -> Residual:
+        body = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(),
+                             nn.Conv2d(6, 4, 3, padding=1), nn.BatchNorm2d(4))  # fmt: skip
+        return Residual(body, cut)
+
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), block(), nn.ReLU(),
+        block(nn.Sequential(nn.Conv2d(4, 4, 1, groups=4), nn.BatchNorm2d(4))), nn.ReLU(),
+        nn.Conv2d(4, 2, 3),
+    )  # fmt: skip
+    warm_up(net, np.random.default_rng(0).random((30, 1, 8, 8), np.float32))
+    groups = read_together(net)
+    # Both bodies and the head read the trunk: the depthwise shortcut keeps its channels apart.
+    assert sorted(len(group) for group in groups) == [1, 1, 3]
+    trunk = next(group for group in groups if len(group) == 3)
+    with torch.no_grad():
+        for w, u in zip(trunk, s.joint(s.keep_channels(0.5), list(trunk)), strict=True):
+            w.copy_(u)
+    assert len({tuple((s.channel_norms(w) > 0).tolist()) for w in trunk}) == 1
+    same(net, torch.rand(9, 1, 8, 8), removed=2)
+    assert net[0].out_channels == net[1].num_features == 2
+    assert net[3].body[3].out_channels == net[5].body[4].num_features == 2
+    assert net[5].shortcut[0].groups == net[7].in_channels == 2
+
+
+def test_a_channel_that_one_reader_of_a_trunk_needs_stays() -> None:
+    body = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1))
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), Residual(body), nn.Conv2d(4, 2, 3))
+    with torch.no_grad():
+        body[0].weight[:, :3] = 0
+        net[2].weight[:, 1:] = 0
+    same(net, torch.rand(9, 1, 8, 8), removed=2)  # channel 0 for the head, 3 for the body
+
+
+def test_concatenated_branches_lose_their_own_channels() -> None:
+    net = nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.ReLU(),
+        Concat(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), nn.Conv2d(3, 2, 1),
+               nn.Identity()),
+        nn.ReLU(), nn.Flatten(), nn.Linear(9 * 36, 5),
+    )  # fmt: skip
+    warm_up(net, np.random.default_rng(0).random((30, 1, 8, 8), np.float32))
+    with torch.no_grad():
+        net[5].weight.view(5, 9, 36)[:, [1, 3, 4, 7]] = 0
+        net[2].branches[0][0].weight[:, 1] = 0
+        net[2].branches[1].weight[:, 1] = 0
+    same(net, torch.rand(9, 1, 8, 8), removed=4)  # 7 is channel 1 of the identity's
+    assert net[2].branches[0][0].out_channels == 2 and net[2].branches[1].out_channels == 1
+    assert net[0].out_channels == 2 and net[5].in_features == 5 * 36
+
+
+def test_a_whole_chain_goes() -> None:
+    """Channel 2 of the last layer's input is not read, so that channel 0 before it is not either."""
+    net = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+    with torch.no_grad():
+        net[2].weight[:, 2] = 0
+        net[1].weight[[0, 1, 3], 0] = 0
+    want = net.double()(torch.ones(1, 3).double())
+    assert remove_channels(net) == 2
+    assert torch.allclose(net(torch.ones(1, 3).double()), want)
+
+
+def test_splitting_settles_and_resumes() -> None:
+    def run(steps: int, state: dict | None = None, w: torch.Tensor | None = None):
+        w = torch.tensor([[1.0, 0.4, 0.1], [0.2, 0.5, 0.1]]) if w is None else w
+        w = w.clone().requires_grad_()
+        for kind in (s.ADMM,):
+            split = kind(torch.optim.Adam([w], lr=0.05), [w], s.keep_weights(0.5), 1.0, settle=3)
+            if state is not None:
+                split.load_state_dict(state)
+            for _ in range(steps):
+                split.zero_grad()
+                ((w - 0.7) ** 2).sum().backward()
+                split.step()
+        return w.detach(), split.state_dict()
+
+    whole, _ = run(6)
+    assert int((whole != 0).sum()) == 3 and (whole[whole != 0] > 0.5).all()
+    half, state = run(2)
+    assert torch.equal(run(4, state, half)[0], whole)
 
 
 def test_what_is_not_removed() -> None:

@@ -16,10 +16,11 @@ pytest.importorskip("sklearn", reason="needs scikit-learn's digits")
 
 from hwgen import train as module
 from hwgen.api import run
-from hwgen.cli import _parser, main
+from hwgen.cli import main, parser
 from hwgen.core.errors import HwgenError
 from hwgen.train import command
-from hwgen.training.recipes import METHODS, RECIPES
+from hwgen.training.methods import METHODS
+from hwgen.training.recipes import RECIPES
 
 
 def hwgen(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
@@ -29,7 +30,7 @@ def hwgen(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str,
 
 def test_help_names_every_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        _parser().parse_args(["train", "--help"])
+        parser().parse_args(["train", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert f"{', '.join(list(RECIPES)[:-1])} or {list(RECIPES)[-1]}" in shown
     assert {"sat", "lsq", "pact"} <= set(METHODS)
@@ -55,7 +56,19 @@ def test_a_trained_network_is_read_and_has_the_stated_accuracy(tmp_path: Path, c
     assert out.read_bytes() != first
 
 
-def test_a_killed_run_goes_on(tmp_path: Path) -> None:
+def test_all_precisions_in_one_file(tmp_path: Path, capsys) -> None:
+    out = tmp_path / "net.onnx"
+    words = ("train", "digits-mlp", "--method", "sp-net", "--epochs", 2, "-o", out, "--json")
+    code, shown, progress = hwgen(capsys, *words)
+    assert code == 0, progress
+    found = json.loads(shown)
+    assert list(found["outputs"]) == ["y8", "y4", "y2"]
+    assert found["accuracy"] == found["outputs"]["y8"]["accuracy"]
+    assert hwgen(capsys, "inspect", out, "--output-name", "y2", "--wbits", 3)[0] == 0
+
+
+@pytest.mark.parametrize("method", ["lsq", "rvsm"])
+def test_a_killed_run_goes_on(tmp_path: Path, method: str) -> None:
     class Killed(Exception):
         pass
 
@@ -64,13 +77,13 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
             raise Killed
 
     whole, half, state = tmp_path / "a.onnx", tmp_path / "b.onnx", tmp_path / "state.pt"
-    command("digits-mlp", whole, epochs=2)
+    command("digits-mlp", whole, epochs=2, method=method)
     with pytest.raises(Killed):
-        command("digits-mlp", half, epochs=2, checkpoint=state, progress=stop)
+        command("digits-mlp", half, epochs=2, method=method, checkpoint=state, progress=stop)
     assert not half.exists()
     with pytest.raises(HwgenError, match="HW112"):
-        command("digits-mlp", half, epochs=2, checkpoint=state, seed=1)
-    command("digits-mlp", half, epochs=2, checkpoint=state)
+        command("digits-mlp", half, epochs=2, method=method, checkpoint=state, seed=1)
+    command("digits-mlp", half, epochs=2, method=method, checkpoint=state)
     x = np.random.default_rng(0).integers(0, 16, (50, 1, 8, 8)).astype(np.float32) / 16
     np.testing.assert_array_equal(run(whole, x, raw=True), run(half, x, raw=True))
 
