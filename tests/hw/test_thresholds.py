@@ -7,13 +7,16 @@ from hypothesis import strategies as st
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.comparator_bank import ComparatorBank
+from hwgen.hw.mac_array import MacArray
 from hwgen.hw.multiply_shift import MultiplyShift
 from hwgen.hw.parallel_staircase import ParallelStaircase, spacing
+from hwgen.hw.pipeline import Pipeline
 from hwgen.hw.threshold_search import ThresholdSearch
 from hwgen.ir.types import TensorType
 from hwgen.lowering import divisors
+from hwgen.ops.matmul import accumulator_range
 from hwgen.ops.threshold import Threshold, lines_of
-from tests.hw.harness import measure, simulate
+from tests.hw.harness import measure, simulate, timing
 
 
 @st.composite
@@ -162,3 +165,27 @@ def test_all_channels_at_once_for_every_input(case, seed):
 )  # fmt: skip
 def test_spacing(row, shift):
     assert spacing(np.array(row)) == shift
+
+
+@pytest.mark.parametrize(("pe", "simd"), [(2, 1), (6, 4)])
+def test_behind_a_mac_array_there_is_no_extra_interval(pe, simd):
+    rng = np.random.default_rng(0)
+    weight, x_range = rng.integers(-8, 8, (8, 6)), IntRange(0, 15)
+    y_range = accumulator_range(weight, x_range)
+    op = Threshold(np.floor(rng.uniform(-90, 0, (6, 1)) + 9.3 * np.arange(15)).astype(int))
+    lines = [lines_of(op, y_range, segments) for segments in (1, 2)]
+    out = op.infer(TensorType((6,), y_range)).range
+    options = {"channels": 6, "lanes": pe}
+    circuits = [
+        *(c(y_range, out, op.thresholds, **options) for c in (ComparatorBank, ThresholdSearch)),
+        *(MultiplyShift(y_range, out, line, **options) for line in lines if line),
+    ]
+    assert len(circuits) == 4
+    x = rng.integers(0, 16, (5, 8))
+    for circuit in circuits:
+        macs = MacArray(x_range, weight, y_range, pe=pe, simd=simd)
+        expected = macs.interval, macs.latency + circuit.depth
+        result = simulate(Pipeline({"macs": macs, "act": circuit}), x.reshape(-1, simd),
+                          expected_beats=5 * 6 // pe)  # fmt: skip
+        np.testing.assert_array_equal(result.output.reshape(5, 6), op.reference(x @ weight))
+        assert timing(result, 5) == expected
