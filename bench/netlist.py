@@ -55,7 +55,7 @@ class Netlist:
         """Whether anything but a flip-flop reads ``net``."""
         return net in self._logic_reads
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, float]:
         """Raw LUT cells and what else a Xilinx circuit takes."""
         return {
             "lut_cells": len(self.luts), "carry4": self.cells["CARRY4"], "ff": len(self.flops),

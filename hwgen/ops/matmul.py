@@ -18,6 +18,7 @@ from hwgen.ir.types import TensorType
 from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, mac_actor, streaming
 from hwgen.lowering.cost import (
     constant_product_luts,
+    dot_product_ffs,
     dot_product_luts,
     ram_cost,
     register_bits,
@@ -147,6 +148,12 @@ def mac_cost(
         ram_cost(simd * x.width, weight.shape[0] // simd) if passes > 1 else (0, 0.0)
     )
     registers = tree_registers(simd)
-    ff = pe * y.width + register_bits(simd, x) + registers * pe * (y.width + 4)
+    ff = pe * y.width * (1 + (weight.shape[0] > simd))  # results, and accumulators
+    ff += register_bits(simd, x) * (1 + (passes > 1 and not replay_bram))
+    if depth > 1:
+        ff += round(pe * dot_product_ffs(simd, width, x.width, registers))
+        ff += 0 if bram else pe * simd * width  # what the ROM reads
+    else:
+        ff += registers * pe * (y.width + 4)
     return Cost(round(lut) + rom_lut + replay_lut + 20, ff + 20, bram + replay_bram, 0,
                 interval, latency + registers)  # fmt: skip
