@@ -57,7 +57,7 @@ bench: .venv/dev.stamp tools ## measure the reference networks
 	$(BIN)/python bench/run.py
 
 bench-arithmetic: .venv/dev.stamp ## measure dot products and constant matrices (about an hour)
-	$(BIN)/python -m bench.arithmetic folded
+	$(BIN)/python -m bench.dot_products
 	$(BIN)/python -m bench.arithmetic constant
 
 bench-peers: .venv/dev.stamp ## measure da4ml and alkaid on the same matrices
