@@ -74,6 +74,13 @@ def ram_cost(width: int, depth: int) -> tuple[int, float]:
     return math.ceil(width / 1.5 * math.ceil(depth / 32)), 0.0
 
 
+def search_cost(width: int, stages: int, groups: int) -> tuple[float, float, float]:
+    """(LUT, FF, BRAM) of a lane's binary search among ``2**stages - 1`` thresholds per channel."""
+    roms = [rom_cost(width, groups << stage) for stage in range(stages)]
+    lut = stages * 0.6 * width + sum(lut for lut, _ in roms)
+    return lut, stages * (2 * width + stages / 2), sum(bram for _, bram in roms)
+
+
 def register_bits(lanes: int, range_: IntRange) -> int:
     """Flip-flops that hold one beat."""
     return lanes * range_.width

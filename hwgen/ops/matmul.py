@@ -148,7 +148,7 @@ def mac_cost(
         packed = PackedProducts(packing, weight, element(x), pe, simd)
         registers, dsp = packed_registers(simd), packed.dsps
         lut = packed.luts + pe * ACCUMULATOR * y.width
-        ff = pe * y.width + register_bits(simd, x) + packed.register_bits
+        ff = 2 * pe * y.width + register_bits(simd, x) + packed.register_bits
     elif depth == 1:
         lut, _ = unrolled_product_cost(weight, x.width)
     else:
