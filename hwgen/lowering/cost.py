@@ -55,7 +55,7 @@ def unrolled_product_cost(weight: np.ndarray, x_bits: int) -> tuple[float, float
     columns are sought among so many weights only, for beyond them that takes seconds.
     """
     digits = _difference_digits(weight.tobytes(), weight.shape)
-    lut = 0.82 * digits * x_bits
+    lut = 0.6 * digits * (x_bits + 1.5)
     return lut, 0.18 * lut * product_registers(weight)
 
 
