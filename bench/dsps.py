@@ -26,7 +26,8 @@ from amaranth.back import rtlil
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from bench.arithmetic import folded_weight, from_bits, store, to_bits
+from bench.arithmetic import from_bits, store, to_bits
+from bench.dot_products import folded_weight
 from hwgen.core.intrange import IntRange
 from hwgen.emit.yosys import run_yosys
 from hwgen.hw.dot_product import sum_range
