@@ -56,7 +56,7 @@ AREA = {"area6": _by_abc(least_area(6)), "area5": _by_abc(least_area(5))}
 class ConstantProduct(Component):
     """``y = x @ weight`` for a constant matrix between registers: x (K fields), y (N fields).
 
-    ``staged``: with :func:`tree_registers` ``(K)`` registers in between, else combinational.
+    ``staged``: with registers behind every two adders, else combinational.
     """
 
     def __init__(self, x_range: IntRange, weight: np.ndarray, *, staged: bool):

@@ -25,6 +25,7 @@ from bench.netlist import Netlist
 from bench.packing import sites
 from hwgen.core.intrange import IntRange
 from hwgen.core.window import Window, windows
+from hwgen.emit.templates import template
 from hwgen.emit.verilog import emit
 from hwgen.emit.yosys import run_yosys
 from hwgen.hw.comparator_bank import ComparatorBank
@@ -35,10 +36,12 @@ from hwgen.hw.threshold_search import ThresholdSearch
 from hwgen.ops.matmul import accumulator_range
 from hwgen.ops.threshold import Threshold
 from hwgen.synth.report import Usage
+from hwgen.synth.yosys import ROM_LUTS
 from tests.hw.harness import simulate, timing
 
 Block = tuple[Component, np.ndarray, np.ndarray, int]  # component, beats in, beats out, frames
 FRAMES = 3
+PLAIN = "synth_xilinx -family xc7 -flatten -noiopad -top block"  # ROMs through ABC
 
 
 def mac(w_bits: int, x_bits: int, dsp: str = "") -> Block:
@@ -87,13 +90,15 @@ def row(name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def cells(block: Component) -> dict[str, Any]:
-    """What a component takes when it is synthesised alone."""
+def cells(block: Component, synth: str = PLAIN) -> dict[str, Any]:
+    """What a component, whose top is then ``block``, takes when it is synthesised alone."""
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         files = emit(block, "block").write(folder)
         script = [f"read_verilog -defer {path}" for path in files if path.endswith(".v")]
-        script += ["synth_xilinx -family xc7 -flatten -noiopad -top block", "write_json block.json"]
+        script += [f"read_verilog -lib {ROM_LUTS}", synth, "write_json block.json"]
+        (folder / ROM_LUTS).parent.mkdir(exist_ok=True)
+        (folder / ROM_LUTS).write_text(template(ROM_LUTS))
         run_yosys("\n".join(script), folder, timeout=900)
         netlist = Netlist.read(folder / "block.json", "block")
     usage = Usage.of(netlist.cells)

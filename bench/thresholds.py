@@ -5,8 +5,8 @@ python -m bench.thresholds [--only scaled_b4 shift_b8 ...] [--pe 1 8]
 64 channels. ``scaled``: a scale and an offset per channel, rounded as float32 rounds; ``one``: one
 scale, an offset per channel; ``shift``: a power of two, an integer offset per channel; ``curved``: a
 square root. Inputs have 10 bits more than outputs, or 9 beside one. Each circuit is simulated
-against NumPy, its cycles are counted there, and it is synthesised alone by ``synth_xilinx -family
-xc7 -flatten -noiopad``. Results are merged by name into bench/results/arithmetic.json.
+against NumPy, its cycles are counted there, and it is synthesised alone as by ``hwgen synth --tool
+yosys-xc7-area``. Results are merged by name into bench/results/arithmetic.json.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from hwgen.emit.verilog import emit
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Folding, Lowering
 from hwgen.ops.threshold import Threshold
-from hwgen.schedule.fold import Option
+from hwgen.schedule.option import Option
+from hwgen.synth.yosys import TOOLS
 from tests.hw.harness import simulate, timing
 
-CHANNELS, FRAMES = 64, 20
+CHANNELS, FRAMES, TOOL = 64, 20, "yosys-xc7-area"
 CASES = (*(f"scaled_b{n}" for n in (1, 2, 3, 4, 8)), "one_b4", "one_b8", "shift_b4", "shift_b8",
          "curved_b4", "narrow_b4")  # fmt: skip
 
@@ -53,16 +54,17 @@ def case(name: str) -> tuple[Threshold, TensorType]:
     return Threshold(np.stack(table)), TensorType((CHANNELS,), x)
 
 
-def rows(name: str, pe: int) -> Iterator[dict[str, Any]]:
-    """One for every circuit that there is at this PE."""
+def rows(name: str, pe: int, circuits: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """One for every circuit that there is at this PE, or of those named."""
     op, x = case(name)
-    ways = [lowering for lowering in Lowering.of(op) if lowering.applies(op, x)]
+    ways = [w for w in Lowering.of(op) if w.applies(op, x) and Folding(pe) in w.foldings(op, x)]
     options = [Option(w, Folding(pe), w.cost(op, Folding(pe), x)) for w in ways]
+    names = [option.lowering.name for option in options]
     least = min(options, key=lambda option: option.size)
     frames = np.random.default_rng(1).integers(x.range.lo, x.range.hi + 1, (FRAMES, CHANNELS))
     for option in options:
-        if option.cost.lut > 12000:  # comparators of 8 bits
-            continue
+        if option.cost.lut > 4000 or option.lowering.name not in (circuits or names):
+            continue  # comparators of 8 bits are left out
         block = option.lowering.build(op, option.folding, x)
         result = simulate(block, frames.reshape(-1, pe), expected_beats=FRAMES * CHANNELS // pe)
         interval, latency = timing(result, FRAMES)
@@ -73,7 +75,7 @@ def rows(name: str, pe: int) -> Iterator[dict[str, Any]]:
             "circuit": option.lowering.name, "picked": option is least, "verified": verified,
             "interval": interval, "latency": latency,
             "rom_bytes": sum(len(rom.words) * rom.width for rom in memories.values()) // 8,
-            **cells(option.lowering.build(op, option.folding, x)),
+            **cells(option.lowering.build(op, option.folding, x), TOOLS[TOOL].script("block")),
             "estimate": {"lut": option.cost.lut, "ff": option.cost.ff, "bram": option.cost.bram},
         }  # fmt: skip
 
@@ -82,10 +84,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="*", default=list(CASES))
     parser.add_argument("--pe", nargs="*", type=int, default=[1, 8])
+    parser.add_argument("--circuits", nargs="*")
     options = parser.parse_args()
     for name in options.only:
         for pe in options.pe:
-            for row in rows(name, pe):
+            for row in rows(name, pe, options.circuits):
                 store("thresholds", [row])
                 print(json.dumps(row), flush=True)
 

@@ -13,6 +13,7 @@ import numpy as np
 from hwgen.core.intrange import IntRange
 from hwgen.hw.comparator_bank import ComparatorBank
 from hwgen.hw.function_table import FunctionTable
+from hwgen.hw.line_plan import LinePlan
 from hwgen.hw.lines import Lines
 from hwgen.hw.multiply_shift import MultiplyShift
 from hwgen.hw.parallel_staircase import ParallelStaircase, staircase_luts
@@ -109,7 +110,7 @@ class _Staircase(Lowering):
 class _Comparing(_Staircase):
     """Thresholds are stored, and compared with x."""
 
-    circuit: ClassVar[type[ComparatorBank | ThresholdSearch | ParallelStaircase]]
+    circuit: ClassVar[type[Staircase]]
 
     def build(self, op: Threshold, folding: Folding, *x: TensorType) -> Staircase:
         return self.circuit(
@@ -202,20 +203,29 @@ class _ByLines(_Staircase):
         return MultiplyShift(x[0].range, op.infer(*x).range, lines, channels=x[0].channels,
                              lanes=folding.pe)  # fmt: skip
 
+    def plan(self, op: Threshold, folding: Folding, *x: TensorType) -> LinePlan:
+        lines = lines_of(op, x[0].range, self.segments)
+        assert lines is not None
+        return LinePlan(lines, x[0].channels, folding.pe)
+
     def depth(self, op: Threshold, folding: Folding, *x: TensorType) -> int:
-        return self.build(op, folding, *x).depth
+        return self.plan(op, folding, *x).depth
 
     def cost(self, op: Threshold, folding: Folding, *x: TensorType) -> Cost:
-        circuit, pe, y = self.build(op, folding, *x), folding.pe, op.infer(*x).range
-        groups, width, lines = circuit.groups, x[0].range.width, circuit.lines
-        lut, ff, bram = search_cost(width, (self.segments - 1).bit_length(), groups)
-        rom, blocks = rom_cost(circuit.constant_bits, groups * self.segments)
+        plan, pe, y = self.plan(op, folding, *x), folding.pe, op.infer(*x).range
+        groups, width, lines = plan.groups, x[0].range.width, plan.lines
+        lut, ff, bram = search_cost(width, plan.search, groups)
+        memories = plan.memories()
+        roms = [rom_cost(*memory) for memory in memories]
         adders = width + 2 + (y.width + 1) * (1 + bool(lines.first.any()))
-        stages = circuit.depth - 1
-        ff += stages * (lines.bits + 4 + y.width) + circuit.constant_bits
-        lut = pe * (lut + rom + adders) + sum(rows.luts for rows in circuit.rows) + 4
-        return self.stated(op, folding, *x, lut=lut, ff=pe * ff + register_bits(pe, y),
-                           bram=pe * (bram + blocks))  # fmt: skip
+        ff += (plan.depth - 1) * (lines.bits + 4 + y.width)
+        stored = sum(width for width, _ in memories)
+        lut = pe * (lut + adders) + sum(rows.luts for rows in plan.rows) + 4
+        return self.stated(
+            op, folding, *x, lut=lut + sum(lut for lut, _ in roms),
+            ff=pe * ff + stored + register_bits(pe, y),
+            bram=pe * bram + sum(bram for _, bram in roms),
+        )  # fmt: skip
 
 
 class ThresholdByLine(_ByLines):

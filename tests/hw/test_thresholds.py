@@ -7,13 +7,16 @@ from hypothesis import strategies as st
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.comparator_bank import ComparatorBank
+from hwgen.hw.mac_array import MacArray
 from hwgen.hw.multiply_shift import MultiplyShift
 from hwgen.hw.parallel_staircase import ParallelStaircase, spacing
+from hwgen.hw.pipeline import Pipeline
 from hwgen.hw.threshold_search import ThresholdSearch
 from hwgen.ir.types import TensorType
 from hwgen.lowering import divisors
+from hwgen.ops.matmul import accumulator_range
 from hwgen.ops.threshold import Threshold, lines_of
-from tests.hw.harness import measure, simulate
+from tests.hw.harness import measure, simulate, timing
 
 
 @st.composite
@@ -64,45 +67,6 @@ def test_search_depth_is_the_logarithm_of_the_steps():
     search = ThresholdSearch(IntRange(0, 99), IntRange(0, 15), table, channels=4, lanes=2)
     assert search.depth == 5
     assert [t.shape for t in search.tables()] == [(1, 1), (1, 2), (1, 4), (1, 8)]
-
-
-@st.composite
-def spaced(draw):
-    """Channels with steps of equal powers of two, some beyond the range, and some that are not."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    x_range = IntRange.of_bits(draw(st.integers(1, 10)), signed=draw(st.booleans()))
-    channels, steps = draw(st.integers(1, 5)), draw(st.integers(1, 17))
-    first = rng.integers(x_range.lo - 9, x_range.hi + 3, (channels, 1))
-    table = first + (np.arange(steps) << rng.integers(0, 7, (channels, 1)))
-    table[0] += draw(st.integers(0, 1)) * np.arange(steps)
-    falling = rng.integers(0, 2, channels) * draw(st.booleans())
-    return Threshold(table, base=draw(st.integers(-9, 9)), falling=falling), x_range
-
-
-@settings(max_examples=40)
-@given(
-    case=st.one_of(spaced(), staircases().map(lambda c: (c[0], c[2][0]))), seed=st.integers(0, 99)
-)
-def test_all_channels_at_once_for_every_input(case, seed):
-    op, x_range = case
-    channels = max(len(op.thresholds), 2 if len(op.thresholds) == 1 else 1)
-    x = np.tile(np.arange(x_range.lo, x_range.hi + 1)[:, None], channels)
-    y_range = op.infer(TensorType((channels,), x_range)).range
-    component = ParallelStaircase(x_range, y_range, op.thresholds, channels=channels, lanes=channels,
-                                  base=op.base, falling=op.falling)  # fmt: skip
-    for stall in (0.0, 0.3):
-        result = simulate(component, x, stall_in=stall, stall_out=stall, seed=seed,
-                          expected_beats=len(x), watchdog=400)  # fmt: skip
-        np.testing.assert_array_equal(result.output, op.reference(x))
-    assert measure(component, x, frames=len(x), expected_beats=len(x)) == (1, 1)
-
-
-@pytest.mark.parametrize(
-    ("row", "shift"), [([0, 4, 8], 2), ([5], 0), ([1, 2, 3], 0), ([0, 3, 6], None), ([1, 1], None),
-                       ([0, 2, 6], None)]
-)  # fmt: skip
-def test_spacing(row, shift):
-    assert spacing(np.array(row)) == shift
 
 
 @st.composite
@@ -162,3 +126,66 @@ def test_ties_to_even(lo):
     component = MultiplyShift(x_range, IntRange(max(lo, -8), 7), lines, channels=1, lanes=1)
     result = simulate(component, every[:, None], expected_beats=len(every))
     np.testing.assert_array_equal(result.output[:, 0], y)
+
+
+@st.composite
+def spaced(draw):
+    """Channels with steps of equal powers of two, some beyond the range, and some that are not."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    x_range = IntRange.of_bits(draw(st.integers(1, 10)), signed=draw(st.booleans()))
+    channels, steps = draw(st.integers(1, 5)), draw(st.integers(1, 17))
+    first = rng.integers(x_range.lo - 9, x_range.hi + 3, (channels, 1))
+    table = first + (np.arange(steps) << rng.integers(0, 7, (channels, 1)))
+    table[0] += draw(st.integers(0, 1)) * np.arange(steps)
+    falling = rng.integers(0, 2, channels) * draw(st.booleans())
+    return Threshold(table, base=draw(st.integers(-9, 9)), falling=falling), x_range
+
+
+@settings(max_examples=40)
+@given(
+    case=st.one_of(spaced(), staircases().map(lambda c: (c[0], c[2][0]))), seed=st.integers(0, 99)
+)
+def test_all_channels_at_once_for_every_input(case, seed):
+    op, x_range = case
+    channels = max(len(op.thresholds), 2 if len(op.thresholds) == 1 else 1)
+    x = np.tile(np.arange(x_range.lo, x_range.hi + 1)[:, None], channels)
+    y_range = op.infer(TensorType((channels,), x_range)).range
+    component = ParallelStaircase(x_range, y_range, op.thresholds, channels=channels, lanes=channels,
+                                  base=op.base, falling=op.falling)  # fmt: skip
+    for stall in (0.0, 0.3):
+        result = simulate(component, x, stall_in=stall, stall_out=stall, seed=seed,
+                          expected_beats=len(x), watchdog=400)  # fmt: skip
+        np.testing.assert_array_equal(result.output, op.reference(x))
+    assert measure(component, x, frames=len(x), expected_beats=len(x)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "shift"), [([0, 4, 8], 2), ([5], 0), ([1, 2, 3], 0), ([0, 3, 6], None), ([1, 1], None),
+                       ([0, 2, 6], None)]
+)  # fmt: skip
+def test_spacing(row, shift):
+    assert spacing(np.array(row)) == shift
+
+
+@pytest.mark.parametrize(("pe", "simd"), [(2, 1), (6, 4)])
+def test_behind_a_mac_array_there_is_no_extra_interval(pe, simd):
+    rng = np.random.default_rng(0)
+    weight, x_range = rng.integers(-8, 8, (8, 6)), IntRange(0, 15)
+    y_range = accumulator_range(weight, x_range)
+    op = Threshold(np.floor(rng.uniform(-90, 0, (6, 1)) + 9.3 * np.arange(15)).astype(int))
+    lines = [lines_of(op, y_range, segments) for segments in (1, 2)]
+    out = op.infer(TensorType((6,), y_range)).range
+    options = {"channels": 6, "lanes": pe}
+    circuits = [
+        *(c(y_range, out, op.thresholds, **options) for c in (ComparatorBank, ThresholdSearch)),
+        *(MultiplyShift(y_range, out, line, **options) for line in lines if line),
+    ]
+    assert len(circuits) == 4
+    x = rng.integers(0, 16, (5, 8))
+    for circuit in circuits:
+        macs = MacArray(x_range, weight, y_range, pe=pe, simd=simd)
+        expected = macs.interval, macs.latency + circuit.depth
+        result = simulate(Pipeline({"macs": macs, "act": circuit}), x.reshape(-1, simd),
+                          expected_beats=5 * 6 // pe)  # fmt: skip
+        np.testing.assert_array_equal(result.output.reshape(5, 6), op.reference(x @ weight))
+        assert timing(result, 5) == expected

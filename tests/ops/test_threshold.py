@@ -60,9 +60,7 @@ def names(op, x):
 
 def test_circuits_are_there_where_they_fit():
     line, x = Threshold(np.array([[0, 2, 4]])), TensorType((4,), IntRange(-8, 7))
-    assert names(line, x) == {
-        "comparators", "search", "table", "line", "unrolled",
-    }  # fmt: skip
+    assert names(line, x) == {"comparators", "search", "table", "line", "unrolled"}
     assert {folding.pe for _, folding in foldings(line, [x])} == {1, 2, 4}
     curve = Threshold((np.arange(1, 16) ** 2)[None])
     assert names(curve, TensorType((4,), IntRange(0, 5000))) == {
