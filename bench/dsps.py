@@ -26,7 +26,8 @@ from amaranth.back import rtlil
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from bench.arithmetic import folded_weight, from_bits, store, to_bits
+from bench.arithmetic import from_bits, store, to_bits
+from bench.dot_products import folded_weight
 from hwgen.core.intrange import IntRange
 from hwgen.emit.yosys import run_yosys
 from hwgen.hw.dot_product import sum_range
@@ -51,7 +52,7 @@ class Flow:
 FLOWS = {
     "dsp48e1": Flow("synth_xilinx -family xc7 -flatten -noiopad", ("xilinx/cells_sim.v",)),
     "dsp48e2": Flow("synth_xilinx -family xcup -flatten -noiopad", ("xilinx/cells_sim.v",)),
-    "mult18x18": Flow("synth_ecp5", ("lattice/cells_sim_ecp5.v",)),
+    "mult18x18": Flow("synth_ecp5", ("ecp5/cells_sim.v",)),
 }
 ROWS = {
     "dsp48e1": ("w2a2", "w2a4", "w3a3", "w4a4", "w4a8", "w6a6", "w8a8"),
@@ -159,7 +160,7 @@ def simulate(circuit: PackedSums, netlist: Path, models: list[Path], folder: Pat
         x=8 * -(-len(circuit.x) // 8) - 1, w=8 * -(-len(circuit.w) // 8) - 1,
     ))  # fmt: skip
     command = [simulator.path, "--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-Wno-style",
-               "-Wno-SPECIFYIGN", "--bbox-unsup", "-CFLAGS", "-std=c++20", "--top", "bench",
+               "--bbox-unsup", f"-I{SHARE / 'ecp5'}", "-CFLAGS", "-std=c++20", "--top", "bench",
                "bench.sv", str(netlist), *map(str, models)]  # fmt: skip
     environment = {**os.environ, **simulator.environment}
     for step in (command, ["obj_dir/Vbench"]):

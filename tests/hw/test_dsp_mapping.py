@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from amaranth.back import rtlil
 
-from bench.dsps import FLOWS, PackedSums
+from bench.dsps import FLOWS, PackedSums, row
 from hwgen.core.intrange import IntRange
 from hwgen.emit.yosys import run_yosys
 from hwgen.hw.dsp_layout import PORTS
+from tests.system.conftest import needs_simulator
 
 CELLS = {"dsp48e1": "DSP48E1", "dsp48e2": "DSP48E2", "mult18x18": "MULT18X18D"}
 
@@ -34,3 +35,13 @@ def test_as_many_dsps_as_claimed(port, w_bits, x_bits, signed, tmp_path):
     if PORTS[port].post_adder:
         checks += [(f"{cells} r:MREG=1'1 %i", dsps), (f"{cells} r:PREG=1'1 %i", len(chains))]
     map_dsps(port, circuit, tmp_path, *checks)
+
+
+@pytest.mark.slow
+@needs_simulator
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("name", ["w2a4", "w4a4", "u3a5"])
+def test_the_netlist_with_its_dsps_is_exact(port, name):
+    """Every lane meets every pair of a weight and an x, in Verilator, with the cells' models."""
+    found = row(port, name, pe=5, simd=3)
+    assert found["verified"] and found["dsp"] == found["dsp_claimed"]
