@@ -59,11 +59,14 @@ bench: .venv/dev.stamp tools ## measure the reference networks
 bench-arithmetic: .venv/dev.stamp ## measure dot products and constant matrices (about an hour)
 	$(BIN)/python -m bench.dot_products
 	$(BIN)/python -m bench.arithmetic constant
+	$(BIN)/python -m bench.arithmetic constant --staged
 
-bench-peers: .venv/dev.stamp ## measure da4ml and alkaid on the same matrices
+bench-peers: .venv/dev.stamp tools ## measure da4ml and alkaid on the same matrices and networks (hours)
 	test -x .venv/peers/bin/python || $(PYTHON) -m venv .venv/peers
 	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check da4ml==0.6.0 alkaid==0.8.2
 	$(BIN)/python -m bench.peers
+	$(BIN)/python -m bench.peers --staged
+	$(BIN)/python -m bench.networks
 
 bench-research: .venv/train.stamp .venv/dev.stamp tools ## train the small networks of docs/research.md again (minutes)
 	.venv/train/bin/python bench/research.py --jobs $(JOBS) --write

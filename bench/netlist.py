@@ -57,7 +57,7 @@ class Netlist:
         """Whether anything but a flip-flop reads ``net``."""
         return net in self._logic_reads
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, float]:
         """Raw LUT cells and what else a Xilinx circuit takes."""
         return {
             "lut_cells": len(self.luts) + len(self.delays), "carry4": self.cells["CARRY4"],

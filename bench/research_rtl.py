@@ -155,11 +155,12 @@ def write(rows: dict[str, dict[str, float]]) -> None:
             "float / ROM", "LUT", "LUT (est.)", "FF", "BRAM", "cycles/frame")  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for name, row in stored.items():
-        ratio = f"{row['float_bytes'] / row['rom']:.1f}" if row["rom"] else "no ROM"
-        cells = (name, f"{row['fake-quantized']:.1f}", f"{row['verilog']:.1f}", row["weights"],
-                 row["float_bytes"], row["rom"], ratio, row["lut"], row["estimate"], row["ff"],
-                 f"{row['bram']:g}", row["interval"])  # fmt: skip
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
+        rom = row.get("rom")
+        ratio = "-" if rom is None else f"{row['float_bytes'] / rom:.1f}" if rom else "no ROM"
+        cells = (f"{row['fake-quantized']:.1f}", f"{row['verilog']:.1f}", row["weights"],
+                 *(row.get(key, "-") for key in ("float_bytes", "rom")), ratio,
+                 *(row.get(key, "-") for key in ("lut", "estimate", "ff", "bram", "interval")))  # fmt: skip
+        lines.append("| " + " | ".join(map(str, (name, *cells))) + " |")
     begin, end = "<!-- rtl -->", "<!-- /rtl -->"
     before, rest = PAGE.read_text().split(begin, 1)
     PAGE.write_text(before + begin + "\n" + "\n".join(lines) + "\n" + end + rest.split(end, 1)[1])

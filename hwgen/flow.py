@@ -197,6 +197,7 @@ def _write_hardware(folder: Path, design: Design, key: str) -> dict[str, Any]:
             )
             for s in design.stages
         ),
+        between=design.between()._asdict() | {"dsp": 0},
     )  # fmt: skip
     content = {**json.loads(manifest.text()), "hwgen": hwgen.__version__, "key": key}
     (folder / "manifest.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")

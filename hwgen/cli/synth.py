@@ -24,7 +24,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> None:
 
     terminal.progress(f"running {options.tool}")
     report = api.synthesize(options.folder, options.tool)
-    estimates = {s["name"]: s["estimate"] for s in api.load(options.folder).manifest["stages"]}
+    manifest = api.load(options.folder).manifest
+    estimates = {s["name"]: s["estimate"] for s in manifest["stages"]} | {"": manifest["between"]}
     kinds = ("lut", "ff", "bram", "dsp")
     estimates["total"] = {kind: sum(e[kind] for e in estimates.values()) for kind in kinds}
     rows = [

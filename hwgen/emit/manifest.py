@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,10 @@ class StageInfo:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """``interval`` and ``latency`` in cycles, exact; ``clock_mhz`` what the design was made for."""
+    """``interval`` and ``latency`` in cycles, exact; ``clock_mhz`` what the design was made for.
+
+    ``between``: estimated ``lut``, ``ff``, ``bram`` and ``dsp`` of what stands between stages.
+    """
 
     name: str
     top: str
@@ -105,6 +109,7 @@ class Manifest:
     inputs: tuple[PortInfo, ...]
     outputs: tuple[PortInfo, ...]
     stages: tuple[StageInfo, ...]
+    between: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def text(self) -> str:
         """JSON, the same bytes for the same manifest."""

@@ -34,6 +34,20 @@ def dot_product_luts(
     return min(heap, row_sites(lanes, x_bits, planes) + sum(heights) + width * bipolar + shared)
 
 
+def dot_product_ffs(lanes: int, weight_bits: int, x_bits: int, registers: int) -> float:
+    """Flip-flops within such a dot product of so many ``registers`` on each path.
+
+    The first holds what the rows leave, or about half as many bits as a heap has; the others two
+    words.
+    """
+    if not registers:
+        return 0
+    width = weight_bits + x_bits + max(lanes - 1, 0).bit_length()
+    planes = tuple((j, False) for j in range(weight_bits))
+    first = min(0.5 * lanes * weight_bits * x_bits, sum(row_heights(lanes, x_bits, planes, width)))
+    return first + 2 * width * (registers - 1)
+
+
 def unrolled_product_cost(weight: np.ndarray, x_bits: int) -> tuple[float, float]:
     """(LUT, FF) of a product with a constant matrix ``(K, N)`` that is a pipeline of adders.
 
@@ -41,7 +55,7 @@ def unrolled_product_cost(weight: np.ndarray, x_bits: int) -> tuple[float, float
     columns are sought among so many weights only, for beyond them that takes seconds.
     """
     digits = _difference_digits(weight.tobytes(), weight.shape)
-    lut = 0.82 * digits * x_bits
+    lut = 0.6 * digits * (x_bits + 1.5)
     return lut, 0.18 * lut * product_registers(weight)
 
 

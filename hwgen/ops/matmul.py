@@ -20,6 +20,7 @@ from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Actor, Cost, Folding, Lowering, mac_actor, streaming
 from hwgen.lowering.cost import (
+    dot_product_ffs,
     dot_product_luts,
     ram_cost,
     register_bits,
@@ -142,22 +143,26 @@ def mac_cost(
     width, bipolar = weight_bits(weight), is_bipolar(weight)
     y = accumulator_range(weight, x)
     depth = weight.size // (pe * simd)
-    registers, dsp = tree_registers(simd), 0
-    ff = pe * y.width + register_bits(simd, x) + registers * pe * (y.width + 4)
-    if packing and depth > 1:
-        packed = PackedProducts(packing, weight, element(x), pe, simd)
-        registers, dsp = packed_registers(simd), packed.dsps
-        lut = packed.luts + pe * ACCUMULATOR * y.width
-        ff = 2 * pe * y.width + register_bits(simd, x) + packed.register_bits
-    elif depth == 1:
-        lut, _ = unrolled_product_cost(weight, x.width)
-    else:
-        dot_product = dot_product_luts(simd, width, x.width, pe, bipolar=bipolar)
-        lut = pe * (dot_product + ACCUMULATOR * y.width)
     rom_lut, bram = rom_cost(pe * simd * width, depth) if depth > 1 else (0, 0.0)
     passes = weight.shape[1] // (groups * pe)
     replay_lut, replay_bram = (
         ram_cost(simd * x.width, weight.shape[0] // simd) if passes > 1 else (0, 0.0)
     )
+    registers, dsp = tree_registers(simd), 0
+    ff = pe * y.width * (1 + (weight.shape[0] > simd))  # results, and accumulators
+    ff += register_bits(simd, x) * (1 + (passes > 1 and not replay_bram))
+    ff += pe * simd * width if depth > 1 and not bram else 0  # what the ROM reads
+    if packing and depth > 1:
+        packed = PackedProducts(packing, weight, element(x), pe, simd)
+        registers, dsp = packed_registers(simd), packed.dsps
+        lut = packed.luts + pe * ACCUMULATOR * y.width
+        ff += packed.register_bits
+    elif depth == 1:
+        lut, _ = unrolled_product_cost(weight, x.width)
+        ff += registers * pe * (y.width + 4)
+    else:
+        dot_product = dot_product_luts(simd, width, x.width, pe, bipolar=bipolar)
+        lut = pe * (dot_product + ACCUMULATOR * y.width)
+        ff += round(pe * dot_product_ffs(simd, width, x.width, registers))
     return Cost(round(lut) + rom_lut + replay_lut + 20, ff + 20, bram + replay_bram, dsp,
                 interval, latency + registers)  # fmt: skip

@@ -8,6 +8,7 @@ from functools import cached_property
 from hwgen.ir.graph import Graph, Node
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Cost, Folding, Lowering
+from hwgen.lowering.links import Area, buffer_area, converter_area, port_area
 from hwgen.ops.reshape import Reshape
 
 
@@ -78,12 +79,29 @@ class Design:
     def fps(self) -> float:
         return self.clock_mhz * 1e6 / self.interval
 
+    def between(self) -> Area:
+        """Estimated area of the links and of the ports."""
+        parts: list[Area] = []
+        for link in self.links:
+            bits = self.graph.type(link.value).range.width
+            wide = max(link.lanes_from, link.lanes_to) * bits
+            parts += [buffer_area(wide, link.depth),
+                      converter_area(link.lanes_from, link.lanes_to, bits)]  # fmt: skip
+            if link.value in {port.value for port in self.graph.inputs}:
+                parts.append(port_area(link.lanes_from * bits, 1, output=False))
+            if not link.consumer:
+                beats = link.elements // link.lanes_to
+                parts.append(port_area(link.lanes_to * bits, beats, output=True))
+        return Area(round(sum(p.lut for p in parts)), round(sum(p.ff for p in parts)),
+                    sum(p.bram for p in parts))  # fmt: skip
+
     def total(self) -> Cost:
-        """Estimated area of all stages."""
-        costs = [stage.cost for stage in self.stages]
+        """Estimated area of all stages and of what stands between them."""
+        costs, between = [stage.cost for stage in self.stages], self.between()
         return Cost(
-            sum(c.lut for c in costs), sum(c.ff for c in costs), sum(c.bram for c in costs),
-            sum(c.dsp for c in costs), self.interval, self.latency,
+            sum(c.lut for c in costs) + int(between.lut), sum(c.ff for c in costs) + int(between.ff),
+            sum(c.bram for c in costs) + between.bram, sum(c.dsp for c in costs),
+            self.interval, self.latency,
         )  # fmt: skip
 
     def stage(self, name: str) -> Stage:

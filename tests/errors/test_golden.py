@@ -168,7 +168,7 @@ def _(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @occurs("HW900")
 def _(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    def fault(*_: object) -> None:
+    def fault(*_: object, **__: object) -> None:
         raise IndexError("list index out of range")
 
     monkeypatch.setattr(api, "inspect", fault)

@@ -22,9 +22,11 @@ def test_numbers_follow_from_the_stages() -> None:
     assert design.bottleneck == slowest.node.name
     assert design.fps == 150e6 / design.interval
     assert design.latency == sum(cost.latency for cost in costs)
-    total = design.total()
-    for kind in ("lut", "ff", "bram", "dsp"):
-        assert getattr(total, kind) == sum(getattr(cost, kind) for cost in costs)
+    total, between = design.total(), design.between()
+    assert total.dsp == sum(cost.dsp for cost in costs) and min(between[:2]) > 0
+    for kind in ("lut", "ff", "bram"):
+        stages = sum(getattr(cost, kind) for cost in costs)
+        assert getattr(total, kind) == stages + getattr(between, kind)
     assert (total.interval, total.latency) == (design.interval, design.latency)
 
 
