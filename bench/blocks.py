@@ -25,27 +25,32 @@ from bench.netlist import Netlist
 from bench.packing import sites
 from hwgen.core.intrange import IntRange
 from hwgen.core.window import Window, windows
+from hwgen.emit.templates import template
 from hwgen.emit.verilog import emit
 from hwgen.emit.yosys import run_yosys
 from hwgen.hw.comparator_bank import ComparatorBank
+from hwgen.hw.dsp_layout import PORTS, Packing
 from hwgen.hw.mac_array import MacArray
 from hwgen.hw.parallel_window import ParallelWindow
 from hwgen.hw.threshold_search import ThresholdSearch
 from hwgen.ops.matmul import accumulator_range
 from hwgen.ops.threshold import Threshold
 from hwgen.synth.report import Usage
+from hwgen.synth.yosys import ROM_LUTS
 from tests.hw.harness import simulate, timing
 
 Block = tuple[Component, np.ndarray, np.ndarray, int]  # component, beats in, beats out, frames
 FRAMES = 3
+PLAIN = "synth_xilinx -family xc7 -flatten -noiopad -top block"  # ROMs through ABC
 
 
-def mac(w_bits: int, x_bits: int) -> Block:
+def mac(w_bits: int, x_bits: int, dsp: str = "") -> Block:
     rng = np.random.default_rng(0)
     weight = rng.integers(-(1 << (w_bits - 1)), 1 << (w_bits - 1), (256, 64))
     x_range = IntRange.of_bits(x_bits, signed=False)
     x = rng.integers(0, x_range.hi + 1, (FRAMES, 256))
-    core = MacArray(x_range, weight, accumulator_range(weight, x_range), pe=8, simd=16)
+    core = MacArray(x_range, weight, accumulator_range(weight, x_range), pe=8, simd=16,
+                    packing=Packing(PORTS[dsp]) if dsp else None)  # fmt: skip
     return core, x.reshape(-1, 16), (x @ weight).reshape(-1, 8), FRAMES
 
 
@@ -68,6 +73,7 @@ def window() -> Block:
 
 BLOCKS: dict[str, Callable[[], Block]] = {
     "mac_w2a4": lambda: mac(2, 4), "mac_w4a4": lambda: mac(4, 4), "mac_w8a8": lambda: mac(8, 8),
+    **{f"mac_w{w}a{a}_dsp": lambda w=w, a=a: mac(w, a, "dsp48e1") for w, a in ((2, 4), (4, 4), (8, 8))},
     "thresholds_search": lambda: thresholds(ThresholdSearch),
     "thresholds_bank": lambda: thresholds(ComparatorBank), "window_3x3": window,
 }  # fmt: skip
@@ -78,19 +84,28 @@ def row(name: str) -> dict[str, Any]:
     block, x, y, frames = BLOCKS[name]()
     result = simulate(block, x, expected_beats=len(y))
     interval, latency = timing(result, frames)
+    return {
+        "name": name, "verified": bool((result.output == y).all()),
+        "interval": interval, "latency": latency, **cells(block),
+    }  # fmt: skip
+
+
+def cells(block: Component, synth: str = PLAIN) -> dict[str, Any]:
+    """What a component, whose top is then ``block``, takes when it is synthesised alone."""
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         files = emit(block, "block").write(folder)
         script = [f"read_verilog -defer {path}" for path in files if path.endswith(".v")]
-        script += ["synth_xilinx -family xc7 -flatten -noiopad -top block", "write_json block.json"]
+        script += [f"read_verilog -lib {ROM_LUTS}", synth, "write_json block.json"]
+        (folder / ROM_LUTS).parent.mkdir(exist_ok=True)
+        (folder / ROM_LUTS).write_text(template(ROM_LUTS))
         run_yosys("\n".join(script), folder, timeout=900)
         netlist = Netlist.read(folder / "block.json", "block")
     usage = Usage.of(netlist.cells)
     memory = usage.lut - sum(netlist.cells[f"LUT{k}"] for k in range(1, 7))
     return {
-        "name": name, "verified": bool((result.output == y).all()), "interval": interval, "latency": latency, "lut": usage.lut,
-        "lut_sites": sites(netlist) + memory, "ff": usage.ff, "bram": usage.bram, "dsp": usage.dsp,
-        "carry4": usage.carry,
+        "lut": usage.lut, "lut_sites": sites(netlist) + memory, "ff": usage.ff, "bram": usage.bram,
+        "dsp": usage.dsp, "carry4": usage.carry,
     }  # fmt: skip
 
 

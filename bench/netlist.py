@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.cells import Carry, Flop, Lut, Mux, Part, parts
+from bench.cells import Carry, Delay, Flop, Lut, Mux, Part, parts
 
 
 @dataclass
@@ -22,6 +22,7 @@ class Netlist:
     luts: list[Lut] = field(default_factory=list)
     carries: list[Carry] = field(default_factory=list)
     flops: list[Flop] = field(default_factory=list)
+    delays: list[Delay] = field(default_factory=list)
     wide: list[Mux] = field(default_factory=list)
     cells: Counter = field(default_factory=Counter)
     unknown: set[str] = field(default_factory=set)  # kinds without a model
@@ -36,7 +37,8 @@ class Netlist:
             for way in ("input", "output")
         }
         self = cls(ways["input"], ways["output"])
-        lists = {Lut: self.luts, Carry: self.carries, Flop: self.flops, Mux: self.wide}
+        lists = {Lut: self.luts, Carry: self.carries, Mux: self.wide, Flop: self.flops,
+                 Delay: self.delays}  # fmt: skip
         for name, cell in module["cells"].items():
             self.cells[cell["type"]] += 1
             found = parts(name, cell["type"], cell["connections"], cell["parameters"])
@@ -58,7 +60,8 @@ class Netlist:
     def counts(self) -> dict[str, float]:
         """Raw LUT cells and what else a Xilinx circuit takes."""
         return {
-            "lut_cells": len(self.luts), "carry4": self.cells["CARRY4"], "ff": len(self.flops),
+            "lut_cells": len(self.luts) + len(self.delays), "carry4": self.cells["CARRY4"],
+            "ff": len(self.flops), "srl": len(self.delays),
             "muxf": len(self.wide), "dsp": sum(self.cells[k] for k in self.cells if "DSP" in k),
             "bram": self.cells["RAMB36E1"] + self.cells["RAMB18E1"] / 2,
             "lutram": sum(self.cells[k] for k in self.cells if k.startswith(("RAM32", "RAM64"))),
@@ -78,6 +81,19 @@ class Netlist:
             deepest = max(deepest, d)
         return deepest
 
+    def latency(self) -> int:
+        """Registers on the longest path from input to output, of a circuit without feedback."""
+        age: dict = {}
+        for part in self._order(self._parts):
+            clocks = part.clocks if isinstance(part, Delay) else int(isinstance(part, Flop))
+            later = clocks + max((age.get(net, 0) for net in _reads(part)), default=0)
+            age.update((net, later) for net in _drives(part))
+        return max(age.get(net, 0) for nets in self.outputs.values() for net in nets)
+
+    @property
+    def _parts(self) -> list[Part]:
+        return [*self.luts, *self.carries, *self.wide, *self.flops, *self.delays]
+
     def evaluate(self, stimulus: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Steady outputs for steady inputs, every flip-flop loaded: 0/1 arrays (vectors, bits).
 
@@ -92,7 +108,7 @@ class Netlist:
             bits = stimulus.get(name)
             for k, net in enumerate(nets):
                 value[net] = value["0"] if bits is None else bits[:, k].astype(np.uint8)
-        for part in self._order([*self.luts, *self.carries, *self.wide, *self.flops]):
+        for part in self._order(self._parts):
             if isinstance(part, Lut):
                 address = value["0"]
                 for k, net in enumerate(part.inputs):
@@ -109,6 +125,8 @@ class Netlist:
                 value[part.o] = np.where(value[part.s], value[part.i1], value[part.i0])
             else:
                 value[part.q] = value[part.d]
+                if isinstance(part, Flop) and part.force != "0":
+                    value[part.q] = np.where(value[part.force], part.to, value[part.d])
         return {
             name: np.stack([value[net] for net in nets], axis=1)
             for name, nets in self.outputs.items()
@@ -145,7 +163,9 @@ def _reads(part: Part) -> tuple:
         return part.inputs
     if isinstance(part, Carry):
         return (part.ci, *part.di, *part.s)
-    return (part.i0, part.i1, part.s) if isinstance(part, Mux) else (part.d,)
+    if isinstance(part, Mux):
+        return (part.i0, part.i1, part.s)
+    return (part.d, part.force) if isinstance(part, Flop) else (part.d,)
 
 
 def _drives(part: Part) -> tuple:

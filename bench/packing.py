@@ -26,7 +26,8 @@ def sites(netlist: Netlist, *, strict: bool = False) -> int:
     inputs = [frozenset(lut.inputs) for lut in netlist.luts]
     driven = {s for carry in netlist.carries for s in carry.s}
     chained = {k for k, lut in enumerate(netlist.luts) if lut.output in driven}
-    return len(inputs) - len(pairs(inputs, chained, _fixed(netlist) if strict else {}))
+    shared = pairs(inputs, chained, _fixed(netlist) if strict else {})
+    return len(inputs) + len(netlist.delays) - len(shared)
 
 
 def pairs(

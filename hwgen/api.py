@@ -16,7 +16,7 @@ from hwgen.core.limits import DEFAULT, Limits
 from hwgen.core.names import file_name
 from hwgen.flow import Build, Progress, load_build, silent
 from hwgen.flow import build as _build
-from hwgen.frames import fit_frames, same_length
+from hwgen.frames import fit_frames, load_inputs, same_length
 from hwgen.frontends import widths
 from hwgen.intake import import_model, open_model, run_model
 from hwgen.ir import Graph
@@ -111,12 +111,13 @@ def _port(graph: Graph, port: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def run(target: str | Path, frames: Frames, *, engine: str = "reference",
+def run(target: str | Path, frames: Frames | Path, *, engine: str = "reference",
         raw: bool = False, limits: Limits = DEFAULT,
         external_data: str | Path | None = None, **options: Any) -> Frames:  # fmt: skip
     """What ``target``, a model file or a build folder, makes of ``frames`` (N, ...).
 
     A model of several inputs takes arrays by their names, one of several outputs returns them so.
+    A path names a file of frames, as :func:`hwgen.frames.read_frames` takes it.
 
     ``reference``: the integer graph in NumPy. ``rtl``: the Verilog in a simulator. ``onnx``: the
     source model itself. ``raw`` returns the hardware's integers, which the source model does not
@@ -150,9 +151,11 @@ def run(target: str | Path, frames: Frames, *, engine: str = "reference",
     return _alone(_rtl(made, graph, given, raw))
 
 
-def _given(graph: Graph, frames: Frames) -> dict[str, np.ndarray]:
+def _given(graph: Graph, frames: Frames | Path) -> dict[str, np.ndarray]:
     """Frames by input name, in the types of the inputs. Raises HW112 where they do not fit."""
     ports = graph.inputs
+    if isinstance(frames, Path):
+        return load_inputs(frames, ports)
     if not isinstance(frames, Mapping):
         if len(ports) > 1:
             fail("HW112", where="input", why=f"the model has {len(ports)} inputs",

@@ -9,6 +9,7 @@ from typing import Any
 
 from hwgen.core.errors import Diagnostics
 from hwgen.core.limits import DEFAULT, Limits
+from hwgen.lowering import DSPS
 
 FOLDINGS = ("serial", "balanced", "parallel")
 TARGETS = ("verilog",)
@@ -20,6 +21,8 @@ class BuildConfig:
 
     ``wbits``, ``abits`` : widths that the model must have (1 to 8), or None.
     ``interval`` : cycles per frame not to exceed; or ``fps`` at ``clock_mhz``; or else ``folding``.
+    ``dsp`` : the kind of DSPs that MAC arrays may multiply in (:data:`hwgen.lowering.DSPS`), or None;
+    ``dsps`` : at most so many, or any number.
     ``frames`` : how many frames of stimulus go into the build, ``seed`` draws those not given.
     ``frames_file`` : an ``.npy`` or ``.npz`` (array ``x``) of model inputs to simulate with.
     ``calib`` : such a file of typical inputs, by which a float model is quantized to ``wbits`` and
@@ -43,6 +46,8 @@ class BuildConfig:
     interval: int | None = None
     fps: float | None = None
     clock_mhz: float = 100.0
+    dsp: str | None = None
+    dsps: int | None = None
     frames: int = 100
     frames_file: Path | None = None
     seed: int = 0
@@ -75,6 +80,11 @@ class BuildConfig:
         need(self.seed >= 0, "--seed", "0 or more", self.seed)
         need(self.folding in FOLDINGS or self.folding.endswith(".json"), "--folding",
              f"{', '.join(FOLDINGS)} or a .json file", self.folding)  # fmt: skip
+        need(self.dsp is None or self.dsp in DSPS, "--dsp", f"one of {', '.join(DSPS)}", self.dsp)
+        need(self.dsp is None or self.folding_file is None, "--dsp",
+             "absent where a folding file names the lowerings", self.dsp)  # fmt: skip
+        need(self.dsps is None or (self.dsp is not None and self.dsps >= 0), "--dsps",
+             "0 or more, and with --dsp", self.dsps)  # fmt: skip
         need(self.interval is None or self.fps is None, "--fps", "absent where --interval is given",
              self.fps)  # fmt: skip
         problems.raise_if_any()
@@ -97,6 +107,6 @@ class BuildConfig:
         return {
             "wbits": self.wbits, "abits": self.abits, "target": self.target,
             "folding": self.folding if self.folding in FOLDINGS else "file", "cycles": self.cycles,
-            "clock_mhz": self.clock_mhz, "frames": self.frames, "seed": self.seed, "input_format": self.input_format, "output": self.output,
+            "clock_mhz": self.clock_mhz, "dsp": self.dsp, "dsps": self.dsps, "frames": self.frames, "seed": self.seed, "input_format": self.input_format, "output": self.output,
             "ptq": dict(self.ptq), "compare": self.compare,
         }  # fmt: skip

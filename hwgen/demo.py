@@ -9,7 +9,7 @@ import numpy as np
 from hwgen.core.errors import did_you_mean, fail
 from hwgen.core.resources import resource
 from hwgen.flow import Build
-from hwgen.frames import load_frames
+from hwgen.frames import load_inputs
 from hwgen.ir.execute import run_frames
 
 
@@ -28,7 +28,7 @@ def accuracy(built: Build, frames: Path) -> tuple[int, int]:
     """How many of the test frames the integer reference classifies rightly, and of how many."""
     graph = built.graph
     (port,), (output,) = graph.inputs, graph.outputs
-    x = load_frames(frames, port)
+    x = load_inputs(frames, [port])[port.name]
     labels = np.load(frames, allow_pickle=False)["labels"]
     y = run_frames(graph, {port.name: x})[output.name]
     predicted = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))

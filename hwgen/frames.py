@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwgen.core.errors import fail
+from hwgen.core.errors import fail, printable
 from hwgen.ir.graph import Port
 
 # What NumPy raises for a file that is none of its own, cut short, or made to mislead.
@@ -19,22 +19,18 @@ _DAMAGED = (OSError, ValueError, KeyError, EOFError, MemoryError, SyntaxError, N
             RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError)  # fmt: skip
 
 
-def load_frames(path: Path, port: Port) -> np.ndarray:
-    """Frames ``(N, *shape)`` in the element type of ``port``; see :func:`read_array`.
-
-    A single frame may come without its batch axis. Raises HW101 and HW112.
-    """
-    return fit_frames(read_array(path), port, str(path))
-
-
 def load_inputs(path: Path, ports: Sequence[Port]) -> dict[str, np.ndarray]:
-    """Frames by input name: one array for a single input, else an ``.npz`` with one for each.
+    """Frames by input name, each in the element type of its port; files as :func:`read_frames` says.
 
-    Raises HW101 and HW112, the latter also where inputs have different numbers of frames.
+    A single frame may come without its batch axis. Raises HW101 and HW112, the latter also where
+    inputs have different numbers of frames.
     """
-    if len(ports) == 1:
-        return {ports[0].name: load_frames(path, ports[0])}
-    frames = {p.name: fit_frames(read_array(path, p.name), p, f"{path}: {p.name}") for p in ports}
+    found = read_frames(path, [port.name for port in ports])
+    alone = len(ports) == 1
+    frames = {
+        p.name: fit_frames(found[p.name], p, str(path) if alone else f"{path}: {p.name}")
+        for p in ports
+    }
     same_length(frames, str(path))
     return frames
 
@@ -47,69 +43,48 @@ def same_length(frames: Mapping[str, np.ndarray], where: str) -> None:
              help="give as many frames for each")  # fmt: skip
 
 
-def read_array(path: Path, name: str = "x") -> np.ndarray:
-    """The array of an ``.npy`` file, or array ``name`` of an ``.npz`` file. Raises HW101, HW112."""
+def read_frames(path: Path, inputs: Sequence[str]) -> dict[str, np.ndarray]:
+    """An array of numbers for each of a model's ``inputs``.
+
+    An ``.npz`` has one array for each input, of the input's name; for an only input the array may
+    also be called x, or be the only one. An ``.npy`` is the array of an only input. Raises HW101
+    where there is no such file, HW112 for anything else.
+    """
     if not os.path.isfile(path):
         why = "it is no regular file" if os.path.exists(path) else "no such file"
-        fail("HW101", where=str(path), why=why, help="give an .npy file of frames")
+        fail("HW101", where=str(path), why=why, help="give an .npy or .npz file of frames")
     try:
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
-            array = content
+            found = {"x": content} if len(inputs) == 1 else {}
+            found = _named(found, inputs, "an .npy file has one array")
         else:
             with content:
-                if name not in content.files:
-                    only = ", ".join(content.files) or "none"
-                    raise KeyError(f"it has no array {name}, only {only}")
-                array = content[name]
+                kept = f"it has {', '.join(map(printable, content.files)) or 'no array'}"
+                found = _named(content, inputs, kept)
     except _DAMAGED as error:
-        fail("HW112", where=str(path), why=f"not an array of numbers: {_words(error)}",
-             help=f"save the frames with numpy.save, or with numpy.savez as array {name}")  # fmt: skip
-    if array.dtype.kind not in "fiub":
-        fail("HW112", where=str(path), why=f"its elements are {array.dtype}, not numbers",
-             help="save the frames as float32 or as integers")  # fmt: skip
-    return array
+        how = "numpy.save" if len(inputs) == 1 else "numpy.savez, an array for each input"
+        fail("HW112", where=str(path), why=f"not arrays of numbers: {_words(error)}",
+             help=f"save the frames with {how}")  # fmt: skip
+    for name, array in found.items():
+        if array.dtype.kind not in "fiub":
+            where = str(path) if len(inputs) == 1 else f"{path}: {printable(name)}"
+            fail("HW112", where=where, why=f"its elements are {array.dtype}, not numbers",
+                 help="save the frames as float32 or as integers")  # fmt: skip
+    return found
 
 
-def read_arrays(path: Path) -> np.ndarray | dict[str, np.ndarray]:
-    """The array of an ``.npy`` file, or those of an ``.npz``: ``x`` alone, or all by name."""
-    if not os.path.isfile(path) or not zipfile.is_zipfile(path):
-        return read_array(path)
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            names = list(content.files)
-    except _DAMAGED:
-        names = ["x"]
-    if "x" in names or not names:
-        return read_array(path)
-    return {name: read_array(path, name) for name in names}
-
-
-def load_calibration(path: Path, inputs: Sequence[str]) -> dict[str, np.ndarray]:
-    """Frames by input name: an array for a model of one input, else arrays named as the inputs.
-
-    An ``.npz`` file for one input may name its array x, as the input, or anything if it is the only
-    one. Raises HW101 and HW112.
-    """
-    if len(inputs) == 1 and not (os.path.isfile(path) and zipfile.is_zipfile(path)):
-        return {inputs[0]: read_array(path)}
-    if not os.path.isfile(path):
-        fail("HW101", where=str(path), why="no such file", help="give an .npy or .npz of frames")
-    wanted = f"save them with numpy.savez as {', '.join(inputs)}"
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            found = {name: content[name] for name in content.files}
-    except (*_DAMAGED, TypeError, AttributeError) as error:
-        fail("HW112", where=str(path), why=f"not arrays of numbers: {_words(error)}", help=wanted)
-    if len(inputs) > 1:
-        return {name: found[name] for name in inputs if name in found}
-    names = [
-        name for name in ("x", inputs[0], *(found if len(found) == 1 else ())) if name in found
-    ]
-    if not names:
-        fail("HW112", where=str(path), why=f"no array of {', '.join(found) or 'none'} is the input",
-             help="save the frames with numpy.savez as array x")  # fmt: skip
-    return {inputs[0]: found[names[0]]}
+def _named(arrays: Mapping[str, np.ndarray], inputs: Sequence[str],
+           kept: str) -> dict[str, np.ndarray]:  # fmt: skip
+    """What ``arrays`` have for each input. Raises KeyError, saying so, where there is nothing."""
+    found = {}
+    for name in inputs:
+        others = ("x", *(arrays if len(arrays) == 1 else ())) if len(inputs) == 1 else ()
+        key = next((key for key in (name, *others) if key in arrays), None)
+        if key is None:
+            raise KeyError(f"none is called {printable(name)}; {kept}")
+        found[name] = arrays[key]
+    return found
 
 
 def fit_frames(array: np.ndarray, port: Port, where: str = "input") -> np.ndarray:

@@ -40,6 +40,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                        help="repair BatchNormalization channels of variance below V")  # fmt: skip
     group.add_argument("--budget-bytes", type=int, metavar="B",
                        help="search the weight bits of each layer within B bytes")  # fmt: skip
+    group.add_argument("--budget-luts", type=int, metavar="N",
+                       help="search them for hardware of N LUTs at most, as estimated")  # fmt: skip
     group.add_argument("--widths", metavar="FILE",
                        help='.json of single layers: {"layer": [weight bits, activation bits]}')  # fmt: skip
 
@@ -51,9 +53,10 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
     """
     names = ("method", "per_channel", "equalize", "bias_correction", "match_variance",
              "sequential", "bit_allocation", "subtensor", "sum_bits", "edge_bits", "dead_channels",
-             "budget_bytes", "widths")  # fmt: skip
+             "budget_bytes", "budget_luts", "widths")  # fmt: skip
     found = {n: value for n in names if (value := getattr(options, n)) is not None}
-    for one, other in (("budget_bytes", "widths"), ("subtensor", "bit_allocation"),
+    for one, other in (("budget_bytes", "widths"), ("budget_luts", "widths"),
+                       ("budget_bytes", "budget_luts"), ("subtensor", "bit_allocation"),
                        ("subtensor", "per_channel")):  # fmt: skip
         if one in found and found.get(other):
             flags = [f"--{name.replace('_', '-')}" for name in (one, other)]

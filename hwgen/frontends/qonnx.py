@@ -25,7 +25,7 @@ def quant_range(bits: int, *, signed: bool, narrow: bool) -> IntRange:
     return IntRange(full.lo + 1, full.hi) if signed else IntRange(full.lo, full.hi - 1)
 
 
-@handles("Quant", "IntQuant")
+@handles("Quant", "IntQuant", patient=True)
 def quant(lifter: Lifter, call: Call) -> Tensor:
     scale, zero = call.constant(1, "scale"), call.constant(2, "zero point")
     check_scale(scale, call.where)
@@ -45,7 +45,7 @@ def quant(lifter: Lifter, call: Call) -> Tensor:
     return _quantizer(lifter, call, steps, codes, scale, zero)
 
 
-@handles("BipolarQuant")
+@handles("BipolarQuant", patient=True)
 def bipolar_quant(lifter: Lifter, call: Call) -> Tensor:
     scale = call.constant(1, "scale")
     check_scale(scale, call.where)
@@ -82,7 +82,7 @@ def trunc(lifter: Lifter, call: Call) -> Tensor:
     return _quantizer(lifter, call, steps, codes, scale, zero, out_scale, offset)
 
 
-@handles("MultiThreshold")
+@handles("MultiThreshold", patient=True)
 def multi_threshold(lifter: Lifter, call: Call) -> Tensor:
     """Counts the thresholds that each element reaches; one row per channel, or one for all."""
     table = call.constant(1, "thresholds").astype(np.float32)

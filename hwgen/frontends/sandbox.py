@@ -33,6 +33,7 @@ from hwgen.core.limits import Limits
 Work = Callable[..., Any]  # (folder, limits, *args) -> an answer that JSON can hold
 MIB = 1 << 20
 _ANSWER = "answer.json"
+_NO_MEMORY = ("allocate memory", "failed to map segment", "bad allocation", "bad_alloc")
 
 
 class ChildFaultError(RuntimeError):
@@ -157,13 +158,23 @@ def _serve(work: Work, folder: Path, limits: Limits, args: tuple[Any, ...]) -> N
         _confine(limits)
         os.environ["TMPDIR"] = str(folder)  # where onnxruntime leaves a file of its own
         result = {"answer": work(folder, limits, *args)}
-    except HwgenError as error:
-        result = {"problems": [problem.as_dict() for problem in error.problems]}
-    except MemoryError:
-        result = {"limit": "memory"}
-    except Exception:
-        result = {"fault": traceback.format_exc()}
+    except Exception as error:
+        if _out_of_memory(error):
+            result = {"limit": "memory"}
+        elif isinstance(error, HwgenError):
+            result = {"problems": [problem.as_dict() for problem in error.problems]}
+        else:
+            result = {"fault": traceback.format_exc()}
     (folder / _ANSWER).write_text(json.dumps(result), "utf-8")
+
+
+def _out_of_memory(error: BaseException | None) -> bool:
+    """Whether ``error`` or what it arose from is a lack of memory, which libraries put in words."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(word in str(error) for word in _NO_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _confine(limits: Limits) -> None:

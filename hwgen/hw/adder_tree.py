@@ -19,8 +19,8 @@ from hwgen.hw.adder_graph import AdderGraph, Term, csd
 from hwgen.hw.sharing import Search
 
 # Longest chain of columns, and bits that a LUT is taken to remove, best bets first.
-_TRIED = ((3, 0.4), (4, 0.4), (1, 0.4), (5, 0.4), (2, 0.4), (8, 0.4), (6, 0.4), (4, 1.0), (3, 1.0),
-          (5, 1.0), (1, 1.0), (8, 1.0))  # fmt: skip
+_TRIED = ((3, 0.25), (5, 0.8), (1, 0.6), (4, 0.4), (5, 0.25), (2, 0.4), (8, 0.4), (6, 0.4), (3, 1.0),
+          (4, 0.8), (1, 1.0), (8, 1.0), (7, 0.25), (6, 0.8), (5, 0.5), (4, 0.25))  # fmt: skip
 _DIGITS = 60_000  # signed digits in all that are searched
 _CHOICE = 12  # terms of a column among which the next pair to be added is sought
 

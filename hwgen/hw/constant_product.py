@@ -32,16 +32,20 @@ def product_registers(weight: np.ndarray) -> int:
 
 
 def constant_dot_products(m: Module, x: Sequence[Value], weight: np.ndarray,
-                          register: Register | None = None, registers: int = 0) -> list[Value]:  # fmt: skip
+                          register: Register | None = None, registers: int = 0,
+                          levels: int | None = None) -> list[Value]:  # fmt: skip
     """``sum_s x[s] * weight[s, n]`` for every column n of a constant matrix.
 
     All lanes have one shape, and each result its exact range. All come ``registers`` clocks later,
-    made by ``register``; at once without it.
+    made by ``register``; at once without it. ``levels``: of adders in a pipeline in all, by default
+    :data:`LEVELS_PER_STAGE` for each piece.
     """
     shape = x[0].shape()
     x_range = IntRange.of_bits(shape.width, signed=shape.signed)
     if register:
-        return _pipelined(m, x, weight, x_range, register, registers)
+        levels = levels or LEVELS_PER_STAGE * (registers + 1)
+        graph = sum_columns(weight, x_range, levels)
+        return _pipelined(m, x, weight, graph, register, registers)
     graph = unroll(weight, x_range)
     ranges = [linear_range(factors, x_range) for factors in weight.T]
     values = _SharedSums(m, graph, x, [0] * len(graph.nodes), None)
@@ -54,9 +58,10 @@ def constant_dot_products(m: Module, x: Sequence[Value], weight: np.ndarray,
     return results
 
 
-def _pipelined(m: Module, x: Sequence[Value], weight: np.ndarray, x_range: IntRange,
+def _pipelined(m: Module, x: Sequence[Value], weight: np.ndarray, graph: AdderGraph,
                register: Register, registers: int) -> list[Value]:  # fmt: skip
-    graph = sum_columns(weight, x_range, LEVELS_PER_STAGE * (registers + 1))
+    shape = x[0].shape()
+    x_range = IntRange.of_bits(shape.width, signed=shape.signed)
     deepest = max(graph.depth, 1)
     ages = [(node.depth - 1) * (registers + 1) // deepest for node in graph.nodes]
     values = _SharedSums(m, graph, x, ages, register)

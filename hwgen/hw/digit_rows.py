@@ -9,9 +9,11 @@ Rows are added from the lowest digit on; bits below the next digit are final and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 import numpy as np
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.stream import element
@@ -105,22 +107,43 @@ def add_row(m: Module, row: Row, before: Value, unit: int, x: Value, digit: Valu
 
     ``digit``: its two bits, or None for a constant row.
     """
-    # The operand whose name comes first enters the chain beside the LUTs; yosys sorts them.
     total = Signal(element(row.total), name="chain")
-    before = before >> (row.unit - unit)
-    shift = row.place - row.unit
+    before = dropped(before, row.unit - unit)
+    zeros = Const(0, row.place - row.unit)
     if digit is None:
-        multiple = x << shift
+        multiple = Cat(zeros, x)
         m.d.comb += total.eq(before + multiple if row.digits[0] > 0 else before - multiple)
         return total
-    width = len(x) + 2
-    one, two, minus = (digit == code for code in (1, 2, 3))
-    wide = Signal(width, name="wide")
-    selected = Signal(width, name="selected")
-    m.d.comb += wide.eq(x)
-    m.d.comb += selected.eq(
-        (wide & one.replicate(width)) | ((wide << 1)[:width] & two.replicate(width))
-        | (~wide & minus.replicate(width))
-    )  # fmt: skip
-    m.d.comb += total.eq(before + (selected.as_signed() << shift))
+    most, least = int(row.digits.max()), int(row.digits.min())
+    selected = Signal(Shape(len(x) + (most > 1) + (least < 0), least < 0), name="selected")
+    choices = ((1, x), (2, x << 1), (3, ~x))
+    bits = [
+        value[: len(selected)] if k < 3 else Cat(value, Const(-1, len(selected)))[: len(selected)]
+        for k, value in choices
+    ]
+    picked = [
+        b & (digit == k).replicate(len(selected))
+        for (k, _), b in zip(choices, bits, strict=True)
+        if k - 4 * (k == 3) in range(least, most + 1)
+    ]
+    m.d.comb += selected.eq(reduce(or_, picked))
+    multiple = Cat(zeros, selected).as_signed() if least < 0 else Cat(zeros, selected)
+    # The narrower operand enters the chain beside the LUTs (yosys puts it first), so that what was
+    # added before is cut to less than the width of the multiple; few bits are left above.
+    low = len(multiple) - 1
+    if len(before) <= low:
+        m.d.comb += total.eq(before + multiple)
+        return total
+    lower = Signal(Shape(low + 2, least < 0), name="chain")
+    m.d.comb += lower.eq(before[:low] + multiple)
+    upper = dropped(before, low) + dropped(lower, low)
+    whole = Cat(lower[:low], upper)
+    m.d.comb += total.eq(whole.as_signed() if upper.shape().signed else whole)
     return total
+
+
+def dropped(value: Value, bits: int) -> Value:
+    """``value >> bits``, and no wider than that."""
+    if bits >= len(value):
+        return value[-1].as_signed() if value.shape().signed else Const(0, 1)
+    return value[bits:].as_signed() if value.shape().signed else value[bits:]

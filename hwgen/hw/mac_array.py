@@ -13,9 +13,12 @@ from hwgen.hw.dot_product import (
     Accumulation,
     dot_products,
     encode,
+    is_bipolar,
     tree_registers,
     weight_bits,
 )
+from hwgen.hw.dsp_layout import Packing
+from hwgen.hw.packed_products import PackedProducts, packed_registers
 from hwgen.hw.stream import element, words
 from hwgen.hw.weight_memory import WeightMemory, pack
 
@@ -34,6 +37,9 @@ class MacArray(Component):
     sets : vectors that enter side by side, lanes ``(SIMD, sets)`` of a beat. Each meets an equal
         run of the columns, as the channels of a depthwise convolution do; PE is N then.
     y_range : range of the results; arithmetic is modulo its width, which no sum exceeds.
+    packing : the DSPs to multiply in, several rows in each, or None for LUTs. Not for bipolar weights,
+        and only where :func:`hwgen.hw.dsp_layout.fits`; an array with a multiplier for every weight
+        has constants instead.
     name : names the weight memory's file.
 
     Members
@@ -43,11 +49,13 @@ class MacArray(Component):
     Timing
     ------
     interval (cycles per vector) = (N/PE) * (K/SIMD)
-    latency (first input to last output of a vector) = interval + 1 + tree_registers(SIMD)
+    latency (first input to last output of a vector) = interval + 1 + tree_registers(SIMD), and one
+    more with DSPs
     """
 
     def __init__(self, x_range: IntRange, weight: np.ndarray, y_range: IntRange, *,
-                 pe: int, simd: int, sets: int = 1, name: str = "weights"):  # fmt: skip
+                 pe: int, simd: int, sets: int = 1, packing: Packing | None = None,
+                 name: str = "weights"):  # fmt: skip
         *_, rows, columns = weight.shape
         if columns % pe or rows % simd:
             raise ValueError(f"PE must divide {columns} and SIMD {rows}, not {pe} and {simd}")
@@ -55,7 +63,21 @@ class MacArray(Component):
             raise ValueError(f"{sets} sets must divide PE, which must be {columns}, not {pe}")
         self.x_range, self.weight, self.y_range = x_range, weight, y_range
         self.pe, self.simd, self.sets, self.name = pe, simd, sets, name
+        self.packed = None
+        if packing is not None and not self.constant:
+            assert not is_bipolar(weight), "a sign is no factor for a DSP"
+            self.packed = PackedProducts(packing, weight, element(x_range), pe // sets, simd)
         super().__init__({"i": In(words(simd * sets, x_range)), "o": Out(words(pe, y_range))})
+
+    @property
+    def constant(self) -> bool:
+        """Whether every weight has a multiplier of its own, so that none comes from memory."""
+        return self.weight.size == self.pe * self.simd
+
+    @property
+    def registers(self) -> int:
+        """Registers on every path of a dot product."""
+        return packed_registers(self.simd) if self.packed else tree_registers(self.simd)
 
     @property
     def passes(self) -> int:
@@ -73,11 +95,16 @@ class MacArray(Component):
 
     @property
     def latency(self) -> int:
-        return self.interval + 1 + tree_registers(self.simd)
+        return self.interval + 1 + self.registers
 
     def codes(self) -> np.ndarray:
         """Weight codes by address and lane, ``(G * passes * beats, PE * SIMD)``."""
-        folded = encode(self.weight).reshape(-1, self.beats, self.simd, self.passes, self.pe)
+        shape = (-1, self.beats, self.simd, self.passes, self.pe)
+        if self.packed:
+            offsets = np.tile(self.packed.offsets(), self.sets)
+            folded = (self.weight.reshape(shape) + offsets) & ((1 << weight_bits(self.weight)) - 1)
+        else:
+            folded = encode(self.weight).reshape(shape)
         return folded.transpose(0, 3, 1, 4, 2).reshape(-1, self.pe * self.simd)
 
     def elaborate(self, platform):
@@ -93,9 +120,9 @@ class MacArray(Component):
                 m.d.sync += later.eq(value)
             return later
 
-        constant, run = self.weight.size == self.pe * self.simd, self.pe // self.sets
-        rows = [] if constant else self._fetch(m, step, fire)
-        for _ in range(tree_registers(self.simd)):
+        run = self.pe // self.sets
+        rows = [] if self.constant else self._fetch(m, step, fire)
+        for _ in range(self.registers):
             valid, first, last = self._delay(m, step, valid, first, last)
         accumulators = [
             Signal(element(self.y_range), name=f"acc_{p}", reset_less=True)
@@ -104,12 +131,15 @@ class MacArray(Component):
         sums: list[Value] = []
         for s, own in enumerate(lanes):
             part = slice(s * run, (s + 1) * run)
-            if constant:
+            if self.constant:
                 weight = self.weight.reshape(self.simd, self.pe)[:, part]
                 sums += constant_dot_products(m, own, weight, register, tree_registers(self.simd))
             else:
                 onto = Accumulation(accumulators[part], first, self.beats) if accumulators else None
-                sums += dot_products(m, own, rows[part], self.weight, register, onto)
+                if self.packed:
+                    sums += self.packed.build(m, own, rows[part], register, onto)
+                else:
+                    sums += dot_products(m, own, rows[part], self.weight, register, onto)
         for accumulator, total in zip(accumulators, sums, strict=False):
             with m.If(step & valid):
                 m.d.sync += accumulator.eq(total)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from hwgen.core.intrange import IntRange
-from hwgen.hw.digit_rows import DigitRows, add_row
-from hwgen.hw.dot_product import LEVELS_PER_STAGE
+from hwgen.hw.digit_rows import DigitRows, add_row, dropped
+from hwgen.hw.line_plan import LinePlan
 from hwgen.hw.lines import Lines
 from hwgen.hw.stream import element
 from hwgen.hw.threshold_search import ThresholdSearch
@@ -26,7 +24,8 @@ class _Lane:
     x: Value
     count: Value
     total: Value = field(default_factory=lambda: Const(0, 1))
-    unit: int = 0
+    unit: int = 0  # of the total, as a power of two
+    added: int = 0  # rows
     under: Value = field(default_factory=lambda: Const(0, 1))
     over: Value = field(default_factory=lambda: Const(0, 1))
     inexact: Value = field(default_factory=lambda: Const(0, 1))
@@ -44,51 +43,35 @@ class MultiplyShift(ThresholdSearch):
                  channels: int, lanes: int, name: str = "lines"):  # fmt: skip
         super().__init__(x_range, y_range, lines.breaks, channels=channels, lanes=lanes,
                          base=y_range.lo, name=name)  # fmt: skip
-        self.lines = lines
+        self.lines, self.plan = lines, LinePlan(lines, channels, lanes)
 
     @property
     def depth(self) -> int:
-        searched = self.bits if self.lines.segments > 1 else 0
-        return searched + -(-self.levels // LEVELS_PER_STAGE) + 1
-
-    @property
-    def levels(self) -> int:
-        """Adders on the path of a line, and its clip."""
-        return max(len(rows.rows) for rows in self.rows) + 2 + bool(self.lines.first.any())
-
-    @cached_property
-    def rows(self) -> list[DigitRows]:
-        """The rows of each lane; lanes alike have the same object."""
-        m, b = self.by_lane(self.lines.m), self.by_lane(self.lines.b)
-        if self.groups * self.lines.segments > 1 or len(self.lines.m) == 1:
-            m, b = (a.reshape(1, -1) for a in (self.lines.m, self.lines.b))
-        made = [
-            DigitRows.of(a.ravel(), c.ravel(), self.lines.bits, self.lines.shift)
-            for a, c in zip(m, b, strict=True)
-        ]
-        return made * self.lanes if len(made) == 1 else made
+        return self.plan.depth
 
     def elaborate(self, platform):
         m = Module()
         step = Signal()
         m.d.comb += [step.eq(self.o.ready | ~self.o.valid), self.i.ready.eq(step)]
         self._at, self._valid = self.group_counter(m, step & self.i.valid), self.i.valid
-        lanes = [_Lane(r, x, Const(0, 0)) for r, x in zip(self.rows, self.i.payload, strict=True)]
+        lanes = [
+            _Lane(r, x, Const(0, 0)) for r, x in zip(self.plan.rows, self.i.payload, strict=True)
+        ]
         for s, table in enumerate(self.tables() if self.lines.segments > 1 else []):
             thresholds = self._lookup(m, step, s, table, self._at, [v.count for v in lanes])
             self._register(m, step, f"search_{s}", lanes)
             for lane, threshold in zip(lanes, thresholds, strict=True):
                 lane.count = Cat(lane.x >= threshold, lane.count)
 
-        work = self._work()
-        for t in range(0, len(work), LEVELS_PER_STAGE):
-            level = work[t : t + LEVELS_PER_STAGE]
-            fields = self._fetch(m, step, t, [f for fields, _ in level for f in fields], lanes)
-            self._register(m, step, f"level_{t}", lanes)
-            for n, lane in enumerate(lanes):
-                values = fields[n]
-                for names, do in level:
-                    do(m, lane, *(values[name] for name, _ in names))
+        for t, stage in enumerate(self.plan.stages):
+            fields = self._fetch(
+                m, step, t, [c for _, constants in stage for c in constants], lanes
+            )
+            self._register(m, step, f"line_{t}", lanes)
+            for lane, values in zip(lanes, fields, strict=True):
+                for what, constants in stage:
+                    do = getattr(self, f"_{what}")
+                    do(m, lane, *(values[name] for name, _ in constants))
 
         with m.If(step):
             m.d.sync += self.o.valid.eq(self._valid)
@@ -96,25 +79,6 @@ class MultiplyShift(ThresholdSearch):
             for y, lane in zip(self.o.payload, lanes, strict=True):
                 m.d.sync += y.eq(self.base + lane.total)
         return m
-
-    def _work(self) -> list[tuple[list[tuple[str, np.ndarray]], Callable[..., None]]]:
-        """The adders of a lane in order: the constants that each needs, by name, and what it does."""
-        lines, n = self.lines, len(self.rows[0].rows)
-        flip = np.broadcast_to(lines.flip[:, None], lines.m.shape).astype(np.int64)
-        work: list = [([("c", lines.c), ("flip", flip)], self._offset)]
-        alike = all(rows is self.rows[0] for rows in self.rows)
-        start = self.rows[0].offsets.reshape(lines.b.shape) if alike else lines.b
-        for k in range(max(len(rows.rows) for rows in self.rows)):
-            names = [("b", start)] if k == 0 else []
-            if alike and k < n and len(self.rows[0].rows[k].digits) > 1:
-                digits = self.rows[0].rows[k].digits.reshape(lines.m.shape)
-                names.append((f"digit_{k}", digits & 3))
-            work.append((names, self._row(k)))
-        if len(work) == 1:
-            work[0][0].append(("b", lines.b))
-        if lines.first.any():
-            work.append(([("first", lines.first)], self._first))
-        return [*work, ([], self._clip)]
 
     def _offset(self, m: Module, lane: _Lane, c: Value, flip: Value, *b: Value) -> None:
         """x' and whether it is out of reach."""
@@ -132,20 +96,16 @@ class MultiplyShift(ThresholdSearch):
         if b:
             lane.total = b[0]
 
-    def _row(self, k: int) -> Callable[..., None]:
-        def add(m: Module, lane: _Lane, *fields: Value) -> None:
-            if k >= len(lane.rows.rows):
-                return
-            row, before = lane.rows.rows[k], lane.total
-            constants = list(fields)
-            if k == 0:
-                before = Signal(constants[0].shape(), name="chain")
-                m.d.comb += before.eq(constants.pop(0))
-            self._drop(lane, before, row.unit)
-            lane.total = add_row(m, row, before, lane.unit, lane.x, (constants or [None])[0])
-            lane.unit = row.unit
-
-        return add
+    def _row(self, m: Module, lane: _Lane, *fields: Value) -> None:
+        """The next row of the lane, if it has one."""
+        if lane.added == len(lane.rows.rows):
+            return
+        row, before, digits = lane.rows.rows[lane.added], lane.total, list(fields)
+        if lane.added == 0:
+            before = digits.pop(0)
+        self._drop(lane, before, row.unit)
+        lane.total = add_row(m, row, before, lane.unit, lane.x, digits[0] if digits else None)
+        lane.unit, lane.added = row.unit, lane.added + 1
 
     def _drop(self, lane: _Lane, total: Value, unit: int) -> None:
         """Notes whether bits below ``2**unit`` were not all 0, where ties matter."""
@@ -160,11 +120,12 @@ class MultiplyShift(ThresholdSearch):
 
     @property
     def _highest(self) -> int:
-        return max(r.result.hi for r in self.rows) + int(self.lines.first.max())
+        return max(r.result.hi for r in self.plan.rows) + int(self.lines.first.max())
 
     def _finish(self, lane: _Lane) -> None:
         self._drop(lane, lane.total, self.lines.shift)
-        lane.total, lane.unit = lane.total >> (self.lines.shift - lane.unit), self.lines.shift
+        lane.total = dropped(lane.total, self.lines.shift - lane.unit)
+        lane.unit = self.lines.shift
 
     def _clip(self, m: Module, lane: _Lane) -> None:
         self._finish(lane)
@@ -187,7 +148,7 @@ class MultiplyShift(ThresholdSearch):
             for what in ("x", "count", "total", "under", "over", "inexact"):
                 value = Value.cast(getattr(lane, what))
                 if len(value) and not isinstance(value, Const):
-                    setattr(lane, what, self._later(m, step, value, f"{what}_{name}_{n}"))
+                    setattr(lane, what, self._later(m, step, value, f"chain_{what}_{name}_{n}"))
 
     def _fetch(self, m: Module, step: Value, stage: int, fields: list[tuple[str, np.ndarray]],
                lanes: list[_Lane]) -> list[dict[str, Value]]:  # fmt: skip

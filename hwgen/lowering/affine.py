@@ -103,7 +103,7 @@ def fit(stairs: Stairs, segments: int = 1, even: int | None = None) -> Lines | N
     Rows share one m where that takes no larger shift: the one of fewest signed digits. None where
     there is no such line of at most ``LARGEST_SHIFT`` and ``LARGEST_FACTOR``.
     """
-    rows, top = stairs.at.shape
+    top = stairs.at.shape[1]
     if top == 0:
         none = np.zeros((1, 1), np.int64)
         return Lines(none[:, :0], none[0] > 0, none, none, none, none, 0, 1, 0)
@@ -151,7 +151,7 @@ def _split(stairs: Stairs, segments: int, shift: int, even: int | None) -> np.nd
 
 def _lines(stairs: Stairs, starts: np.ndarray, shift: int, even: int | None) -> Lines:
     """The lines of segments that are feasible."""
-    rows, top = stairs.at.shape
+    top = stairs.at.shape[1]
     ends = np.concatenate([starts[:, 1:], stairs.hi + 1], axis=1)
     used = starts < ends
     fits = []
@@ -187,16 +187,14 @@ def _lines(stairs: Stairs, starts: np.ndarray, shift: int, even: int | None) -> 
     # Segments of flipped rows are found from x too: their order turns.
     flip = stairs.flip[:, None]
     breaks = np.where(flip, -starts[:, :0:-1], starts[:, 1:])
-    count = used.sum(axis=1, keepdims=True)
     order = np.arange(starts.shape[1])
-    order = np.where(flip, np.maximum(starts.shape[1] - 1 - order, 0), order)
-    del count
-    parts = [np.take_along_axis(a, order, 1) for a in (c, m, rest, first)]
-    lines = Lines(breaks, stairs.flip, *parts, shift, bits, top, even)
-    same = (a == a[:1] for a in (breaks, stairs.flip, *parts))
-    if rows > 1 and all(bool(np.all(s)) for s in same):
-        lines = Lines(breaks[:1], stairs.flip[:1], *(a[:1] for a in parts), shift, bits, top, even)
-    return lines
+    order = np.where(flip, order[::-1], order)
+    named = {"c": c, "m": m, "b": rest, "first": first}
+    parts = {name: np.take_along_axis(a, order, 1) for name, a in named.items()}
+    parts |= {"breaks": breaks, "flip": stairs.flip}
+    if all(bool((a == a[:1]).all()) for a in parts.values()):
+        parts = {name: a[:1] for name, a in parts.items()}
+    return Lines(**parts, shift=shift, bits=bits, top=top, even=even)
 
 
 def fewest_digits(low: int, high: int) -> int:

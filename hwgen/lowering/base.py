@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -46,7 +46,7 @@ class Lowering(ABC):
     """One way to build one operator. Subclasses name their operator and register themselves."""
 
     op: ClassVar[type[Op]]
-    name: ClassVar[str]
+    name: str
     # Whether it takes a beat in every cycle and its ready follows that of its output through a gate.
     unrolled: ClassVar[bool] = False
     registry: ClassVar[dict[type[Op], list[Lowering]]] = {}
@@ -60,6 +60,11 @@ class Lowering(ABC):
     def of(cls, op: Op) -> list[Lowering]:
         """The lowerings of an operator, best first."""
         return cls.registry.get(type(op), [])
+
+    def in_dsps(self, port: str) -> Iterable[Lowering]:
+        """Variants of this way that multiply in DSPs of that kind
+        (:data:`hwgen.hw.dsp_layout.PORTS`)."""
+        return ()
 
     def applies(self, op: Any, *x: TensorType) -> bool:
         """Whether this way exists for these inputs."""

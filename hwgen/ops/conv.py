@@ -10,14 +10,14 @@ from amaranth.lib.wiring import Component
 
 from hwgen.core.intrange import IntRange
 from hwgen.core.window import Window, windows
-from hwgen.hw.dot_product import tree_registers
 from hwgen.hw.mac_array import MacArray
 from hwgen.hw.pipeline import Pipeline
 from hwgen.ir.exact import integer_matmul
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
-from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors
+from hwgen.lowering import Actor, Cost, Folding
 from hwgen.lowering.front import Front
+from hwgen.lowering.macs import Folded
 from hwgen.ops.matmul import accumulator_range, mac_cost
 
 
@@ -83,16 +83,16 @@ class Conv(Op):
         return height * width * self.weight.size
 
 
-class ConvFolded(Lowering):
+class ConvFolded(Folded):
     """Windows of the image through one folded MAC array."""
 
-    op, name = Conv, "folded"
+    op = Conv
+
+    def applies(self, op: Conv, *x: TensorType) -> bool:
+        return self.packs(op.matrix, op.padded_range(x[0]))
 
     def foldings(self, op: Conv, *x: TensorType) -> Iterator[Folding]:
-        rows, columns = op.matrices[0].shape
-        for pe in divisors(columns):
-            for simd in divisors(rows):
-                yield Folding(pe, simd)
+        return self.legal(*op.matrices[0].shape)
 
     def lanes(self, op: Conv, folding: Folding, *x: TensorType) -> tuple[tuple[int, ...], int]:
         return (self._front(op, folding, *x).lanes,), folding.pe
@@ -100,18 +100,20 @@ class ConvFolded(Lowering):
     def cost(self, op: Conv, folding: Folding, *x: TensorType) -> Cost:
         front = self._front(op, folding, *x)
         interval, latency = front.cycles(op.matrices[0].shape[1] // folding.pe)
-        macs = mac_cost(op.matrix, front.padded.range, folding, interval, latency + 2, op.groups)
+        macs = mac_cost(op.matrix, front.padded.range, folding, interval, latency + 2, op.groups,
+                        self.packing)  # fmt: skip
         lut, ff, bram = front.area()
         return replace(macs, lut=macs.lut + lut, ff=macs.ff + ff, bram=macs.bram + bram)
 
     def actor(self, op: Conv, folding: Folding, *x: TensorType) -> Actor:
         passes = op.matrices[0].shape[1] // folding.pe
-        return self._front(op, folding, *x).actor(passes, 2 + tree_registers(folding.simd))
+        return self._front(op, folding, *x).actor(passes, 2 + self.registers(op.matrix, folding))
 
     def build(self, op: Conv, folding: Folding, *x: TensorType) -> Component:
         front, y = self._front(op, folding, *x), op.infer(*x)
         weight = np.stack(np.split(front.rows(op.weight), op.groups, axis=1))
-        macs = MacArray(front.padded.range, weight, y.range, pe=folding.pe, simd=folding.simd)
+        macs = MacArray(front.padded.range, weight, y.range, pe=folding.pe, simd=folding.simd,
+                        packing=self.packing)  # fmt: skip
         return Pipeline({**front.parts(), "macs": macs})
 
     @staticmethod

@@ -10,14 +10,16 @@ import numpy as np
 from hwgen.core.intrange import IntRange
 from hwgen.hw.constant_product import product_registers
 from hwgen.hw.dot_product import is_bipolar, tree_registers, weight_bits
+from hwgen.hw.dsp_layout import Packing
 from hwgen.hw.mac_array import MacArray
+from hwgen.hw.packed_products import PackedProducts, packed_registers
+from hwgen.hw.stream import element
 from hwgen.hw.unrolled_product import UnrolledProduct
 from hwgen.ir.exact import integer_matmul
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
-from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, mac_actor, streaming
+from hwgen.lowering import Actor, Cost, Folding, Lowering, mac_actor, streaming
 from hwgen.lowering.cost import (
-    constant_product_luts,
     dot_product_ffs,
     dot_product_luts,
     ram_cost,
@@ -25,6 +27,7 @@ from hwgen.lowering.cost import (
     rom_cost,
     unrolled_product_cost,
 )
+from hwgen.lowering.macs import Folded
 
 
 def accumulator_range(weight: np.ndarray, x: IntRange) -> IntRange:
@@ -70,33 +73,35 @@ class MatMul(Op):
         return x[0].pixels * self.weight.size
 
 
-class MatMulFolded(Lowering):
+class MatMulFolded(Folded):
     """Every pixel's channels through one folded MAC array."""
 
-    op, name = MatMul, "folded"
+    op = MatMul
+
+    def applies(self, op: MatMul, *x: TensorType) -> bool:
+        return self.packs(op.weight, x[0].range)
 
     def foldings(self, op: MatMul, *x: TensorType) -> Iterator[Folding]:
-        rows, columns = op.weight.shape
-        for pe in divisors(columns):
-            for simd in divisors(rows):
-                if pe * simd < op.weight.size:
-                    yield Folding(pe, simd)
+        legal = self.legal(*op.weight.shape)
+        return (f for f in legal if f.pe * f.simd < op.weight.size)
 
     def lanes(self, op: MatMul, folding: Folding, *x: TensorType) -> tuple[tuple[int, ...], int]:
         return (folding.simd,), folding.pe
 
     def cost(self, op: MatMul, folding: Folding, *x: TensorType) -> Cost:
         interval = x[0].pixels * op.weight.size // (folding.pe * folding.simd)
-        return mac_cost(op.weight, x[0].range, folding, interval, interval + 1)
+        return mac_cost(op.weight, x[0].range, folding, interval, interval + 1,
+                        packing=self.packing)  # fmt: skip
 
     def actor(self, op: MatMul, folding: Folding, *x: TensorType) -> Actor:
         rows, columns = op.weight.shape
         return mac_actor(rows // folding.simd, columns // folding.pe, x[0].pixels,
-                         2 + tree_registers(folding.simd))  # fmt: skip
+                         2 + self.registers(op.weight, folding))  # fmt: skip
 
     def build(self, op: MatMul, folding: Folding, *x: TensorType) -> MacArray:
         y = op.infer(*x)
-        return MacArray(x[0].range, op.weight, y.range, pe=folding.pe, simd=folding.simd)
+        return MacArray(x[0].range, op.weight, y.range, pe=folding.pe, simd=folding.simd,
+                        packing=self.packing)  # fmt: skip
 
 
 class MatMulUnrolled(Lowering):
@@ -127,18 +132,26 @@ ACCUMULATOR = 1.5  # LUTs per bit of a PE's result: adding it up, and taking tur
 
 
 def mac_cost(
-    weight: np.ndarray, x: IntRange, folding: Folding, interval: int, latency: int, groups: int = 1
-) -> Cost:
+    weight: np.ndarray, x: IntRange, folding: Folding, interval: int, latency: int, groups: int = 1,
+    packing: Packing | None = None,
+) -> Cost:  # fmt: skip
     """The cost of a MAC array for ``weight`` ``(K, N)``, whose columns take turns in ``groups``.
 
-    The tree's registers are added to ``latency``.
+    The array's own registers are added to ``latency``.
     """
     pe, simd = folding.pe, folding.simd
     width, bipolar = weight_bits(weight), is_bipolar(weight)
     y = accumulator_range(weight, x)
     depth = weight.size // (pe * simd)
-    if depth == 1:
-        lut = constant_product_luts(weight, x.width)
+    registers, dsp = tree_registers(simd), 0
+    ff = pe * y.width + register_bits(simd, x) + registers * pe * (y.width + 4)
+    if packing and depth > 1:
+        packed = PackedProducts(packing, weight, element(x), pe, simd)
+        registers, dsp = packed_registers(simd), packed.dsps
+        lut = packed.luts + pe * ACCUMULATOR * y.width
+        ff = 2 * pe * y.width + register_bits(simd, x) + packed.register_bits
+    elif depth == 1:
+        lut, _ = unrolled_product_cost(weight, x.width)
     else:
         dot_product = dot_product_luts(simd, width, x.width, pe, bipolar=bipolar)
         lut = pe * (dot_product + ACCUMULATOR * y.width)
@@ -147,13 +160,10 @@ def mac_cost(
     replay_lut, replay_bram = (
         ram_cost(simd * x.width, weight.shape[0] // simd) if passes > 1 else (0, 0.0)
     )
-    registers = tree_registers(simd)
-    ff = pe * y.width * (1 + (weight.shape[0] > simd))  # results, and accumulators
-    ff += register_bits(simd, x) * (1 + (passes > 1 and not replay_bram))
-    if depth > 1:
+    if not packing and depth > 1:
+        ff = pe * y.width * (1 + (weight.shape[0] > simd))  # results, and accumulators
+        ff += register_bits(simd, x) * (1 + (passes > 1 and not replay_bram))
         ff += round(pe * dot_product_ffs(simd, width, x.width, registers))
         ff += 0 if bram else pe * simd * width  # what the ROM reads
-    else:
-        ff += registers * pe * (y.width + 4)
-    return Cost(round(lut) + rom_lut + replay_lut + 20, ff + 20, bram + replay_bram, 0,
+    return Cost(round(lut) + rom_lut + replay_lut + 20, ff + 20, bram + replay_bram, dsp,
                 interval, latency + registers)  # fmt: skip

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.comparator_bank import ComparatorBank
+from hwgen.hw.function_table import FunctionTable
+from hwgen.hw.line_plan import LinePlan
+from hwgen.hw.lines import Lines
+from hwgen.hw.multiply_shift import MultiplyShift
 from hwgen.hw.parallel_staircase import ParallelStaircase, staircase_luts
 from hwgen.hw.staircase import Staircase
 from hwgen.hw.threshold_search import ThresholdSearch
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, streaming
-from hwgen.lowering.cost import register_bits, rom_cost
+from hwgen.lowering.affine import Stairs, equals, fit
+from hwgen.lowering.cost import register_bits, rom_cost, search_cost
+
+LARGEST_TABLE = 1 << 12  # inputs up to which a table of all outputs is considered
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +81,36 @@ class Threshold(Op):
 class _Staircase(Lowering):
     """PE channels at a time, one beat per cycle."""
 
-    circuit: ClassVar[type[Staircase]]
-
     def foldings(self, op: Threshold, *x: TensorType) -> Iterator[Folding]:
         yield from (Folding(pe) for pe in divisors(x[0].channels))
 
     def lanes(self, op: Threshold, folding: Folding, *x: TensorType) -> tuple[tuple[int, ...], int]:
         return (folding.pe,), folding.pe
+
+    @abstractmethod
+    def depth(self, op: Threshold, folding: Folding, *x: TensorType) -> int:
+        """Cycles from a beat in to the same beat out."""
+
+    def actor(self, op: Threshold, folding: Folding, *x: TensorType) -> Actor:
+        return streaming(x[0].size // folding.pe, self.depth(op, folding, *x))
+
+    def stated(self, op: Threshold, folding: Folding, *x: TensorType, lut: float, ff: float,
+               bram: float = 0.0) -> Cost:  # fmt: skip
+        """A cost: one beat per cycle through the circuit's depth."""
+        beats = x[0].size // folding.pe
+        latency = beats - 1 + self.depth(op, folding, *x)
+        return Cost(round(lut), round(ff), bram, 0, beats, latency)
+
+    @staticmethod
+    def groups(op: Threshold, folding: Folding, *x: TensorType) -> int:
+        """Beats after which the tables repeat."""
+        return 1 if len(op.thresholds) == 1 else x[0].channels // folding.pe
+
+
+class _Comparing(_Staircase):
+    """Thresholds are stored, and compared with x."""
+
+    circuit: ClassVar[type[Staircase]]
 
     def build(self, op: Threshold, folding: Folding, *x: TensorType) -> Staircase:
         return self.circuit(
@@ -86,47 +118,39 @@ class _Staircase(Lowering):
             lanes=folding.pe, base=op.base, falling=np.asarray(op.falling),
         )  # fmt: skip
 
-    def actor(self, op: Threshold, folding: Folding, *x: TensorType) -> Actor:
-        return streaming(x[0].size // folding.pe, self.circuit.depth_of(op.steps))
-
-    def cycles(self, op: Threshold, folding: Folding, *x: TensorType) -> tuple[int, int]:
-        """(interval, latency): one beat per cycle through the circuit's depth."""
-        beats = x[0].size // folding.pe
-        return beats, beats - 1 + self.circuit.depth_of(op.steps)
+    def depth(self, op: Threshold, folding: Folding, *x: TensorType) -> int:
+        return self.circuit.depth_of(op.steps)
 
 
-class ThresholdComparators(_Staircase):
+class ThresholdComparators(_Comparing):
     """One comparator per step and lane."""
 
     op, name, circuit = Threshold, "comparators", ComparatorBank
 
     def cost(self, op: Threshold, folding: Folding, *x: TensorType) -> Cost:
         pe, width, y = folding.pe, x[0].range.width, op.infer(*x).range
-        groups = 1 if len(op.thresholds) == 1 else x[0].channels // pe
+        groups = self.groups(op, folding, *x)
         constant = 0.3 if groups == 1 else 0.6  # a comparison with a constant is half a carry chain
         rom_lut, bram = rom_cost(pe * op.steps * width, groups) if groups > 1 else (0, 0.0)
         lut = pe * (op.steps * constant * width + op.steps) + rom_lut + 4
         ff = register_bits(pe, x[0].range) + register_bits(pe, y) + 8
-        return Cost(round(lut), ff, bram, 0, *self.cycles(op, folding, *x))
+        return self.stated(op, folding, *x, lut=lut, ff=ff, bram=bram)
 
 
-class ThresholdBySearch(_Staircase):
+class ThresholdBySearch(_Comparing):
     """One comparator per bit of the count and lane."""
 
     op, name, circuit = Threshold, "search", ThresholdSearch
 
     def cost(self, op: Threshold, folding: Folding, *x: TensorType) -> Cost:
         pe, width, y = folding.pe, x[0].range.width, op.infer(*x).range
-        groups = 1 if len(op.thresholds) == 1 else x[0].channels // pe
         bits = max(op.steps.bit_length(), 1)
-        roms = [rom_cost(width, groups << stage) for stage in range(bits)]
-        lut = pe * (bits * 0.6 * width + sum(lut for lut, _ in roms)) + 4
-        ff = pe * bits * (2 * width + bits / 2) + register_bits(pe, y)
-        bram = pe * sum(bram for _, bram in roms)
-        return Cost(round(lut), round(ff), bram, 0, *self.cycles(op, folding, *x))
+        lut, ff, bram = search_cost(width, bits, self.groups(op, folding, *x))
+        return self.stated(op, folding, *x, lut=pe * lut + 4, ff=pe * ff + register_bits(pe, y),
+                           bram=pe * bram)  # fmt: skip
 
 
-class ThresholdUnrolled(_Staircase):
+class ThresholdUnrolled(_Comparing):
     """All channels side by side, each by its own constants."""
 
     op, name, circuit, unrolled = Threshold, "unrolled", ParallelStaircase, True
@@ -138,4 +162,99 @@ class ThresholdUnrolled(_Staircase):
         pe, y = folding.pe, op.infer(*x).range
         rows = np.broadcast_to(op.thresholds, (pe, op.steps))
         lut = sum(staircase_luts(row, x[0].range, y.width) for row in rows)
-        return Cost(round(lut) + 2, register_bits(pe, y) + 1, 0, 0, *self.cycles(op, folding, *x))
+        return self.stated(op, folding, *x, lut=lut + 2, ff=register_bits(pe, y) + 1)
+
+
+class ThresholdByTable(_Staircase):
+    """A memory that holds the output of every input; for narrow inputs."""
+
+    op, name = Threshold, "table"
+
+    def applies(self, op: Threshold, *x: TensorType) -> bool:
+        return x[0].range.size <= LARGEST_TABLE
+
+    def build(self, op: Threshold, folding: Folding, *x: TensorType) -> FunctionTable:
+        every = np.arange(x[0].range.lo, x[0].range.hi + 1)[:, None]
+        table = op.reference(np.broadcast_to(every, (len(every), len(op.thresholds)))).T
+        return FunctionTable(x[0].range, op.infer(*x).range, table, folding.pe)
+
+    def depth(self, op: Threshold, folding: Folding, *x: TensorType) -> int:
+        return 1
+
+    def cost(self, op: Threshold, folding: Folding, *x: TensorType) -> Cost:
+        address = self.groups(op, folding, *x) << (x[0].range.size - 1).bit_length()
+        lut, bram = rom_cost(op.infer(*x).range.width, address)
+        return self.stated(op, folding, *x, lut=folding.pe * lut + 10, ff=12,
+                           bram=folding.pe * bram)  # fmt: skip
+
+
+class _ByLines(_Staircase):
+    """Multiplication and shift, where a certificate shows that they give the same integers."""
+
+    segments: ClassVar[int]
+
+    def applies(self, op: Threshold, *x: TensorType) -> bool:
+        enough = self.segments == 1 or op.steps >= 4 * self.segments - 1
+        return enough and lines_of(op, x[0].range, self.segments) is not None
+
+    def build(self, op: Threshold, folding: Folding, *x: TensorType) -> MultiplyShift:
+        lines = lines_of(op, x[0].range, self.segments)
+        assert lines is not None
+        return MultiplyShift(x[0].range, op.infer(*x).range, lines, channels=x[0].channels,
+                             lanes=folding.pe)  # fmt: skip
+
+    def plan(self, op: Threshold, folding: Folding, *x: TensorType) -> LinePlan:
+        lines = lines_of(op, x[0].range, self.segments)
+        assert lines is not None
+        return LinePlan(lines, x[0].channels, folding.pe)
+
+    def depth(self, op: Threshold, folding: Folding, *x: TensorType) -> int:
+        return self.plan(op, folding, *x).depth
+
+    def cost(self, op: Threshold, folding: Folding, *x: TensorType) -> Cost:
+        plan, pe, y = self.plan(op, folding, *x), folding.pe, op.infer(*x).range
+        groups, width, lines = plan.groups, x[0].range.width, plan.lines
+        lut, ff, bram = search_cost(width, plan.search, groups)
+        memories = plan.memories()
+        roms = [rom_cost(*memory) for memory in memories]
+        adders = width + 2 + (y.width + 1) * (1 + bool(lines.first.any()))
+        ff += (plan.depth - 1) * (lines.bits + 4 + y.width)
+        stored = sum(width for width, _ in memories)
+        lut = pe * (lut + adders) + sum(rows.luts for rows in plan.rows) + 4
+        return self.stated(
+            op, folding, *x, lut=lut + sum(lut for lut, _ in roms),
+            ff=pe * ff + stored + register_bits(pe, y),
+            bram=pe * bram + sum(bram for _, bram in roms),
+        )  # fmt: skip
+
+
+class ThresholdByLine(_ByLines):
+    """One line per channel."""
+
+    op, name, segments = Threshold, "line", 1
+
+
+class ThresholdByTwoLines(_ByLines):
+    op, name, segments = Threshold, "lines2", 2
+
+
+class ThresholdByFourLines(_ByLines):
+    op, name, segments = Threshold, "lines4", 4
+
+
+class ThresholdByEightLines(_ByLines):
+    op, name, segments = Threshold, "lines8", 8
+
+
+@lru_cache(maxsize=256)
+def lines_of(op: Threshold, x: IntRange, segments: int) -> Lines | None:
+    """Lines that equal ``op`` for every integer of ``x``, checked, or None."""
+    y = op.infer(TensorType((len(op.thresholds),), x)).range
+    stairs = Stairs.of(op.thresholds, op.base, np.asarray(op.falling), x, y)
+    if segments == 1:
+        tries = (fit(stairs, even=even) for even in (None, 1 - (y.lo & 1)))
+        lines = next((found for found in tries if found is not None), None)
+    else:
+        lines = fit(stairs, segments)
+    assert lines is None or equals(lines, stairs)
+    return lines

@@ -1,37 +1,64 @@
-"""Widths layer by layer: the least noise that fits a budget of weight bytes.
+"""Widths layer by layer: the least noise within a budget of weight bytes or of LUTs.
 
 A layer's noise at a width is the relative squared error that rounding its weights alone makes at
-its output, over calibration columns. Noise of layers adds up, and so do their bytes. The search
-starts at the widest and takes, again and again, the narrowing that costs least noise per bit saved,
-over any number of bits at once: the lower convex hull of each layer's curve, which is the best
-allocation for every budget that it passes through (Shoham and Gersho, Efficient bit allocation for
-an arbitrary set of quantizers, IEEE Trans. ASSP 1988).
+its output, over calibration columns. Noise of layers adds up, and so does what they cost: bits of
+weights, or the LUTs of the layer and of its thresholds as the cost model of the hardware has them.
+
+The cheapest choice for each noise is found by joining the layers one by one and keeping, of all
+choices so far, those that no other beats in both cost and noise: the exact optimum for every
+budget at once, as the convex hull of Shoham and Gersho (IEEE Trans. ASSP 1988) is for those it
+passes through. Long lists are thinned to one choice in each of :data:`GRAINS` steps of cost. The
+list knows no budget, so that more budget never gives more noise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from hwgen.core.errors import fail
+from hwgen.frontends import Source
 from hwgen.quantize import weights
 from hwgen.quantize.options import Options
 from hwgen.quantize.ptq import Session, products
 
 WIDTHS = range(2, 9)
-Noise = Mapping[str, Mapping[int, float]]
+GRAINS = 1 << 14
+ByWidth = Mapping[str, Mapping[int, float]]
+Estimate = Callable[[Source], Mapping[str, float]]  # LUTs by layer, "" for what belongs to none
 
 
-def search_widths(
-    session: Session, abits: int, budget_bytes: int, options: Options
-) -> dict[str, tuple[int, int]]:
-    """(weight, activation) bits by layer with at most ``budget_bytes`` of weights.
+def search_bytes(session: Session, abits: int, budget: int,
+                 options: Options) -> dict[str, tuple[int, int]]:  # fmt: skip
+    """(weight, activation) bits by layer with at most ``budget`` bytes of weights.
 
     Activations stay at ``abits``. Raises HW110 where even 2 bits everywhere are too many bytes.
     """
     sizes = {layer.name: int(np.prod(layer.shape)) for layer in session.layers}
-    chosen = narrow(noise(session, options), sizes, budget_bytes, where=session.net.name)
+    costs = {name: {bits: size * bits / 8 for bits in WIDTHS} for name, size in sizes.items()}
+    chosen = choose(noise(session, options), costs, budget, "bytes", session.net.name)
+    return {name: (bits, abits) for name, bits in chosen.items()}
+
+
+def search_luts(session: Session, abits: int, budget: int, options: Options,
+                estimate: Estimate) -> dict[str, tuple[int, int]]:  # fmt: skip
+    """(weight, activation) bits by layer whose hardware is estimated at ``budget`` LUTs at most.
+
+    ``estimate`` is asked once for each of :data:`WIDTHS`, on the model with all layers at that
+    width and weights rounded to nearest. Raises HW110 where the smallest choice is too large.
+    """
+    plain = replace(options, bias_correction=False, rounding=None, sequential=False, widths=None,
+                    bit_allocation=False, edge_bits=1, method=options.clip)  # fmt: skip
+    found = {}
+    for bits in WIDTHS:
+        session.progress(f"estimating LUTs with {bits} bits of weights")
+        found[bits] = estimate(session.run(bits, abits, plain).source)
+    names = [layer.name for layer in session.layers]
+    costs = {n: {bits: found[bits].get(n, 0.0) for bits in WIDTHS} for n in names}
+    rest = max(sum(of.values()) - sum(of.get(n, 0.0) for n in names) for of in found.values())
+    chosen = choose(noise(session, options), costs, budget, "LUT", session.net.name, rest)
     return {name: (bits, abits) for name, bits in chosen.items()}
 
 
@@ -55,38 +82,44 @@ def noise(session: Session, options: Options) -> dict[str, dict[int, float]]:
     return found
 
 
-def narrow(curves: Noise, sizes: Mapping[str, int], budget_bytes: int, *,
-           where: str = "") -> dict[str, int]:  # fmt: skip
-    """Bits by layer whose weights fit the budget.
+def choose(curves: ByWidth, costs: ByWidth, budget: float, unit: str = "", where: str = "",
+           rest: float = 0.0) -> dict[str, int]:  # fmt: skip
+    """Bits by layer of least noise that cost ``budget`` at most, ``rest`` of it whatever is chosen.
 
-    From the widest of each curve down the hull; what the last step leaves of the budget then widens
-    layers again, most noise saved per bit first. Never noisier than one width for all.
+    ``curves`` and ``costs`` have the noise and the cost of each layer at each width. Raises HW110.
     """
-    bits = {name: max(curve) for name, curve in curves.items()}
+    cost, trail = _front(curves, costs)
+    place = int(np.searchsorted(cost, budget - rest, side="right")) - 1
+    if place < 0:
+        least = int(np.ceil(cost[0] + rest))
+        fail("HW110", where=where, why=f"a budget of {budget:g} {unit}: {least} is the least",
+             help=f"{min(WIDTHS)} bits per weight are the fewest of this search")  # fmt: skip
+    bits = {}
+    for name, (before, widths) in zip(reversed(list(curves)), reversed(trail), strict=True):
+        bits[name] = int(widths[place])
+        place = int(before[place])
+    return {name: bits[name] for name in curves}
 
-    def total(chosen: Mapping[str, int]) -> int:
-        return sum(sizes[name] * width for name, width in chosen.items())
 
-    def steps(sign: int) -> list[tuple[float, str, int]]:
-        """Noise per bit of every narrowing (``sign`` 1) or widening (-1) of one layer."""
-        return [
-            ((curve[new] - curve[old]) / (sizes[name] * abs(old - new)), name, new)
-            for name, curve in curves.items() for old in (bits[name],) for new in curve
-            if sign * (old - new) > 0
-        ]  # fmt: skip
+def _front(
+    curves: ByWidth, costs: ByWidth
+) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """Costs in rising order, each with less noise than all before it.
 
-    while total(bits) > 8 * budget_bytes:
-        narrower = steps(1)
-        if not narrower:
-            least = -(-total(bits) // 8)
-            fail("HW110", where=where, why=f"{budget_bytes} bytes of weights: {least} is the least",
-                 help=f"{min(WIDTHS)} bits per weight are the fewest of this search")  # fmt: skip
-        _, name, new = min(narrower)
-        bits[name] = new
-    while wider := [s for s in steps(-1) if total({**bits, s[1]: s[2]}) <= 8 * budget_bytes]:
-        _, name, new = min(wider)
-        bits[name] = new
-    shared = set.intersection(*(set(curve) for curve in curves.values()))
-    even = [{name: width for name in curves} for width in shared]  # noqa: C420
-    fitting = [bits, *(chosen for chosen in even if total(chosen) <= 8 * budget_bytes)]
-    return min(fitting, key=lambda chosen: sum(curves[n][b] for n, b in chosen.items()))
+    The trail has, layer by layer, each choice's place in the list without that layer, and its bits.
+    """
+    step = sum(max(of.values()) for of in costs.values()) / GRAINS
+    cost, error, trail = np.zeros(1), np.zeros(1), []
+    for name, curve in curves.items():
+        widths = np.array(sorted(curve))
+        spent = (cost[:, None] + [costs[name][bits] for bits in widths]).ravel()
+        made = (error[:, None] + [curve[bits] for bits in widths]).ravel()
+        order = np.lexsort((made, spent))
+        lowest = np.minimum.accumulate(made[order])
+        kept = order[np.append(True, lowest[1:] < lowest[:-1])]
+        if len(kept) > GRAINS:
+            grain = (spent[kept] // step).astype(np.int64)
+            kept = kept[np.append(True, grain[1:] != grain[:-1])]
+        trail.append((kept // len(widths), widths[kept % len(widths)]))
+        cost, error = spent[kept], made[kept]
+    return cost, trail

@@ -58,6 +58,11 @@ class Quantized:
     rows: Mapping[str, np.ndarray]
     shifts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def weight_bits(self) -> int:
+        """Bits of all weights, packed."""
+        return sum(int(c.bits.sum()) * c.codes.shape[1] for c in self.codes.values())
+
     def report(self, choices: tuple[str, ...] = ()) -> Report:
         """Run both models on the calibration frames and compare them."""
         session = self.session
@@ -67,9 +72,8 @@ class Quantized:
             session.float_model, self.source, session.frames, [layer.y for layer in layers]
         )
         rows = tuple(self._layer(layer, at[layer.y]) for layer in layers)
-        packed = sum(int(c.bits.sum()) * c.codes.shape[1] for c in self.codes.values())
         count = sum(layer.weights for layer in rows)
-        return Report(session.net.name, str(self.options), rows, total, alike, -(-packed // 8),
+        return Report(session.net.name, str(self.options), rows, total, alike, -(-self.weight_bits // 8),
                       4 * count, choices)  # fmt: skip
 
     def _layer(self, layer: Layer, cumulative: float) -> LayerReport:

@@ -3,74 +3,57 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hwgen.core.errors import Diagnostics, did_you_mean, fail
 from hwgen.ir.graph import Graph, Node
-from hwgen.lowering import Cost, Folding, Lowering
+from hwgen.lowering import DSPS, Folding
 from hwgen.ops.reshape import Reshape
 from hwgen.ops.threshold import Threshold
 from hwgen.schedule.depths import with_depths
 from hwgen.schedule.design import Design, Link, Stage, source_of
+from hwgen.schedule.dsps import spend
+from hwgen.schedule.option import Option, options
 
 BALANCED_MACS = 64  # products per cycle in the largest layer, when nothing else is asked for
 
 
-@dataclass(frozen=True, eq=False)
-class Option:
-    """One way to build a stage."""
-
-    lowering: Lowering
-    folding: Folding
-    cost: Cost
-
-    @property
-    def size(self) -> float:
-        """Area as one number: a block RAM and a DSP weigh like the LUTs they save."""
-        return self.cost.lut + 0.3 * self.cost.ff + 150 * self.cost.bram + 100 * self.cost.dsp
-
-
-def options(graph: Graph, node: Node) -> list[Option]:
-    """Every legal way to build ``node``, from least to most hardware."""
-    types = graph.input_types(node)
-    found = [
-        Option(lowering, folding, lowering.cost(node.op, folding, *types))
-        for lowering in Lowering.of(node.op)
-        if lowering.applies(node.op, *types)
-        for folding in lowering.foldings(node.op, *types)
-    ]
-    return sorted(found, key=lambda option: (option.size, option.cost.interval, option.folding))
-
-
 def schedule(graph: Graph, *, interval: int | None = None, folding: str | Path = "balanced",
-             clock_mhz: float = 100.0) -> Design:  # fmt: skip
+             clock_mhz: float = 100.0, dsp: str | None = None,
+             dsps: int | None = None) -> Design:  # fmt: skip
     """A design for ``graph``.
 
     ``interval``: cycles per frame that no stage may exceed; the cheapest folding that meets it is
     taken, stage by stage, which is the optimum. Without it, ``folding`` decides: ``serial`` (PE =
     SIMD = 1), ``balanced`` (about 64 products per cycle in the largest layer), ``parallel`` (all
     at once), or a JSON file ``{stage: {"pe": .., "simd": .., "lowering": ..}}`` such as each build
-    writes. Raises HW310 where no folding meets the interval, HW311 for an illegal one.
+    writes. ``dsp``: the kind of DSPs that MAC arrays may multiply in, ``dsps`` of them at most; they
+    go where they save most. Folding files name such lowerings themselves. Raises HW310 where no
+    folding meets the interval, HW311 for an illegal one.
     """
     nodes = [node for node in graph.nodes if not isinstance(node.op, Reshape)]
     ways = {node.name: options(graph, node) for node in nodes}
+    limit: Callable[[Option], bool] | None = None  # what else a stage may be
     match interval, folding:
         case int(), _:
-            chosen = _meet(graph, nodes, ways, interval, clock_mhz)
+            chosen, limit = _meet(graph, nodes, ways, interval, clock_mhz), _within(interval)
         case None, "serial":
             chosen = {name: _smallest(w) for name, w in ways.items()}
+            limit = _serial
         case None, "parallel":
             chosen = {n: min(w, key=lambda o: (o.cost.interval, o.size)) for n, w in ways.items()}
         case None, "balanced":
             heaviest = max((node.op.macs(*graph.input_types(node)) for node in nodes), default=0)
             fastest = max((min(o.cost.interval for o in w) for w in ways.values()), default=1)
             target = max(heaviest // BALANCED_MACS, fastest)
-            chosen = _meet(graph, nodes, ways, target, clock_mhz)
+            chosen, limit = _meet(graph, nodes, ways, target, clock_mhz), _within(target)
         case _:
-            chosen = _from_file(ways, Path(folding))
+            chosen = _from_file(graph, nodes, ways, Path(folding))
+    if dsp is not None and limit:
+        more = {node.name: options(graph, node, dsp) for node in nodes}
+        chosen = spend({n: [o, *filter(limit, more[n])] for n, o in chosen.items()}, dsps)
     stages = tuple(
         Stage(node, chosen[node.name].lowering, chosen[node.name].folding,
               graph.input_types(node), chosen[node.name].cost)
@@ -79,6 +62,14 @@ def schedule(graph: Graph, *, interval: int | None = None, folding: str | Path =
     design = with_depths(Design(graph, stages, tuple(_links(graph, stages)), clock_mhz))
     design.verify()
     return design
+
+
+def _within(interval: int) -> Callable[[Option], bool]:
+    return lambda option: option.cost.interval <= interval
+
+
+def _serial(option: Option) -> bool:
+    return option.folding == Folding()
 
 
 def _smallest(ways: list[Option]) -> Option:
@@ -110,7 +101,8 @@ def _meet(graph: Graph, nodes: list[Node], ways: Mapping[str, list[Option]], int
     return chosen
 
 
-def _from_file(ways: Mapping[str, list[Option]], path: Path) -> dict[str, Option]:
+def _from_file(graph: Graph, nodes: list[Node], ways: Mapping[str, list[Option]],
+               path: Path) -> dict[str, Option]:  # fmt: skip
     """The options that a folding file names; stages that it leaves out stay serial."""
     try:
         wanted: Any = json.loads(path.read_text("utf-8"))
@@ -119,6 +111,9 @@ def _from_file(ways: Mapping[str, list[Option]], path: Path) -> dict[str, Option
     except (OSError, ValueError, RecursionError) as error:
         fail("HW110", where=f"--folding {path}", why=f"not a folding file: {error}",
              help="give serial, balanced, parallel or the folding.json of a build")  # fmt: skip
+    named = {str(entry.get("lowering")).rpartition("x")[0] for entry in wanted.values()}
+    for dsp in (kind for kind in DSPS if kind in named):
+        ways = {node.name: ways[node.name] + options(graph, node, dsp) for node in nodes}
     problems, chosen = Diagnostics(), {}
     for name in sorted(wanted.keys() - ways.keys()):
         problems.add("HW311", where=f"{path}: stage `{name}`", why="the model has no such stage",

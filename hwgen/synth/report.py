@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass, field
 LUTS: Mapping[str, int] = {
     **{f"LUT{k}": 1 for k in range(1, 7)}, "LUT6_2": 1,
     "RAM32X1S": 1, "RAM32X1D": 2, "RAM64X1S": 1, "RAM64X1D": 2, "RAM128X1D": 4,
-    "RAM32M": 4, "RAM64M": 4, "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1,
+    "RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1,
     "CCU2C": 2, "TRELLIS_DPR16X4": 6,
     "SB_LUT4": 1,
 }  # fmt: skip
 FLIP_FLOPS = re.compile(r"FD[RSCP]E(_1)?|TRELLIS_FF|SB_DFF\w*")
 BLOCKS: Mapping[str, float] = {  # in units of 36 Kibit
-    "RAMB36E1": 1, "RAMB18E1": 0.5, "DP16KD": 0.5, "SB_RAM40_4K": 1 / 9,
+    "RAMB36E1": 1, "RAMB18E1": 0.5, "RAMB36E2": 1, "RAMB18E2": 0.5, "DP16KD": 0.5, "SB_RAM40_4K": 1 / 9,
 }  # fmt: skip
-DSPS = frozenset({"DSP48E1", "MULT18X18D", "SB_MAC16"})
-CARRIES = frozenset({"CARRY4", "CCU2C", "SB_CARRY"})
+DSPS = frozenset({"DSP48E1", "DSP48E2", "MULT18X18D", "SB_MAC16"})
+CARRIES = frozenset({"CARRY4", "CARRY8", "CCU2C", "SB_CARRY"})
 
 
 @dataclass(frozen=True, slots=True)

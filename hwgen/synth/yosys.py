@@ -8,7 +8,7 @@ them into LUTs before ABC runs, and hides these from it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ _AREA = ("opt_expr -mux_undef -noclkinv", least_area(6))
 TOOLS: Mapping[str, Tool] = {
     "yosys-xc7": _XC7,
     "yosys-xc7-area": Tool(_XC7.synth, _XC7.ram, _XC7.cells, _XC7.inputs, map_luts=_AREA),
+    "yosys-xcup": replace(_XC7, synth=_XC7.synth.replace("xc7", "xcup")),
     "yosys-ecp5": _ECP5,
     "yosys-ice40": Tool("synth_ice40 -device u -dsp", "map_ram", "+/ice40/cells_map.v", 4),
 }

@@ -57,9 +57,9 @@ def modules() -> list[Path]:
 
 
 def layer_of(path: Path) -> str:
-    """The package of a module; "" for those at the top."""
+    """The package of a module; "" for those at the top, which the command line is."""
     parts = path.relative_to(PACKAGE).parts
-    return parts[0] if len(parts) > 1 else ""
+    return parts[0] if len(parts) > 1 and parts[0] != "cli" else ""
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

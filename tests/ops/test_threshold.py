@@ -1,4 +1,4 @@
-"""Staircases: rising and falling, alike or per channel, in both circuits."""
+"""Staircases: rising and falling, alike or per channel, in every circuit."""
 
 import numpy as np
 import pytest
@@ -54,12 +54,32 @@ def test_range_is_the_tightest(case):
     assert op.infer(x).range == IntRange.of_array(op.reference(values))
 
 
-def test_all_circuits_exist():
-    op, x = Threshold(np.array([[0, 2, 5]])), TensorType((4,), IntRange(-8, 7))
-    assert {lowering.name for lowering, _ in foldings(op, [x])} == {
-        "comparators", "search", "unrolled",
-    }  # fmt: skip
-    assert {folding.pe for _, folding in foldings(op, [x])} == {1, 2, 4}
+def names(op, x):
+    return {lowering.name for lowering, _ in foldings(op, [x])}
+
+
+def test_circuits_are_there_where_they_fit():
+    line, x = Threshold(np.array([[0, 2, 4]])), TensorType((4,), IntRange(-8, 7))
+    assert names(line, x) == {"comparators", "search", "table", "line", "unrolled"}
+    assert {folding.pe for _, folding in foldings(line, [x])} == {1, 2, 4}
+    curve = Threshold((np.arange(1, 16) ** 2)[None])
+    assert names(curve, TensorType((4,), IntRange(0, 5000))) == {
+        "comparators",
+        "search",
+        "unrolled",
+    }
+
+
+@settings(max_examples=15)
+@given(st.data(), seeds)
+def test_every_folding_of_lines(data, seed):
+    rng = np.random.default_rng(seed)
+    x = TensorType((data.draw(st.sampled_from([2, 6])),), IntRange(-300, 400))
+    slope = rng.uniform(5, 30, (x.channels, 1))
+    table = np.floor(rng.integers(-300, 300, (x.channels, 1)) + slope * np.arange(31)).astype(int)
+    op = Threshold(table, -3, rng.integers(0, 2, x.channels) * int(rng.integers(2)))
+    ways = [way for way in foldings(op, [x]) if way[0].name.startswith("line")]
+    check_operator(op, [x], data.draw(st.sampled_from(ways)), rng)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,17 @@ import math
 import numpy as np
 import pytest
 
+from hwgen.budget import estimator
 from hwgen.core.errors import HwgenError
-from hwgen.frontends import run_source
+from hwgen.frontends import lift, run_source
+from hwgen.passes import run_passes
 from hwgen.quantization import command
-from hwgen.quantize import Options, Session, post_training
+from hwgen.quantize import Options, Session, post_training, quantize
 from hwgen.quantize.auto import Trial, best
-from hwgen.quantize.mixed import narrow, noise, search_widths
+from hwgen.quantize.mixed import choose, noise, search_bytes
 from hwgen.quantize.sqnr import compare, decibel, short, sqnr
-from tests.quantize.nets import cnn, frames, model, node, separable
+from hwgen.schedule import schedule
+from tests.quantize.nets import cnn, frames, model, node, residual, separable
 
 
 def test_decibels():
@@ -91,25 +94,46 @@ def test_more_bits_cost_fewer_decibels():
 # Mixed precision
 
 
-def test_narrowing_is_best_where_curves_are_convex():
-    rng = np.random.default_rng(4)
-    curves = {
-        f"l{k}": {b: power * 4.0**-b for b in (2, 3, 4, 5)}
-        for k, power in enumerate(rng.lognormal(0, 2, 4))
-    }
-    sizes = dict.fromkeys(curves, 64)
-    for budget in (64, 88, 96, 120):
-        found = narrow(curves, sizes, budget)
-        spent = sum(sizes[n] * b for n, b in found.items())
-        assert spent <= 8 * budget
-        others = itertools.product((2, 3, 4, 5), repeat=4)
-        least = min(
-            sum(curves[n][b] for n, b in zip(curves, bits, strict=True))
-            for bits in others if 64 * sum(bits) <= 8 * budget
-        )  # fmt: skip
-        assert sum(curves[n][b] for n, b in found.items()) == pytest.approx(least)
+def total(table, bits):
+    return sum(table[name][width] for name, width in bits.items())
+
+
+def arbitrary(rng: np.random.Generator, layers: int):
+    """Noise that falls with bits, and costs that mostly rise with them."""
+    powers = rng.lognormal(0, 2, layers)
+    curves = {f"l{k}": {b: p * 4.0**-b for b in (2, 3, 4, 5)} for k, p in enumerate(powers)}
+    costs = {name: {b: float(b * rng.integers(20, 60)) for b in (2, 3, 4, 5)} for name in curves}
+    return curves, costs
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_choice_is_the_best_there_is(seed):
+    curves, costs = arbitrary(np.random.default_rng(seed), 4)
+    every = [dict(zip(curves, b, strict=True)) for b in itertools.product((2, 3, 4, 5), repeat=4)]
+    least = min(total(costs, bits) for bits in every)
+    for budget in (least, 1.1 * least, 1.5 * least, 2 * least, 9 * least):
+        found = choose(curves, costs, budget)
+        assert total(costs, found) <= budget
+        best = min(total(curves, bits) for bits in every if total(costs, bits) <= budget)
+        assert total(curves, found) == pytest.approx(best, rel=1e-12)
     with pytest.raises(HwgenError, match="HW110"):
-        narrow(curves, sizes, 63)
+        choose(curves, costs, least - 1)
+    with pytest.raises(HwgenError, match="HW110"):
+        choose(curves, costs, least, rest=1)
+
+
+def test_more_budget_is_never_noisier(monkeypatch):
+    """Where lists are thinned too; and nothing is chosen by chance."""
+    monkeypatch.setattr("hwgen.quantize.mixed.GRAINS", 64)
+    curves, costs = arbitrary(np.random.default_rng(5), 12)
+    budgets = np.linspace(950, 3000, 60)
+    found = [choose(curves, costs, budget) for budget in budgets]
+    noises = [total(curves, bits) for bits in found]
+    assert noises == sorted(noises, reverse=True) and len(set(noises)) > 20
+    assert all(total(costs, b) <= budget for b, budget in zip(found, budgets, strict=True))
+    monkeypatch.setattr("hwgen.quantize.mixed.GRAINS", 1 << 14)
+    exact = [total(curves, choose(curves, costs, budget)) for budget in budgets]
+    assert all(a <= b <= 1.5 * a for a, b in zip(exact, noises, strict=True))
 
 
 def test_a_budget_is_kept_and_beats_even_widths():
@@ -123,10 +147,27 @@ def test_a_budget_is_kept_and_beats_even_widths():
     assert f"within {budget} bytes" in report.choices[0]
 
 
-def test_the_budget_is_used_up():
-    """Both narrow, the large one last, whose last step leaves room for the small one."""
-    curves = {"large": {2: 1.0, 4: 0.01}, "small": {2: 0.02, 4: 0.01}}
-    assert narrow(curves, {"large": 100, "small": 10}, 30) == {"large": 2, "small": 4}
+@pytest.mark.parametrize("build", [separable, residual])
+def test_a_budget_of_luts_is_kept(build):
+    """The sum of the layers' estimates is that of the whole design, at one interval."""
+    rng = np.random.default_rng(8)
+    source = build(rng)
+    data, designs = frames(rng, source, 24), {}
+    even = [
+        sum(estimator(interval=400)(quantize(source, bits, 4, data)).values()) for bits in (2, 3, 4)
+    ]
+    for budget in even:
+        made, report = post_training(source, 8, 4, data, budget_luts=int(budget),
+                                     estimate=estimator(interval=400))  # fmt: skip
+        design = schedule(run_passes(lift(made)), interval=400)
+        assert design.interval <= 400
+        assert design.total().lut <= int(budget)
+        assert f"estimated at {design.total().lut} LUT" in report.choices[1]
+        designs[budget] = report.sqnr
+    assert list(designs.values()) == sorted(designs.values())
+    assert designs[even[-1]] >= post_training(source, 4, 4, data)[1].sqnr
+    with pytest.raises(HwgenError, match="HW110"):
+        post_training(source, 8, 4, data, budget_luts=50, estimate=estimator(interval=400))
 
 
 def test_noise_falls_with_bits():
@@ -136,7 +177,7 @@ def test_noise_falls_with_bits():
     session = Session(source, frames(rng, source, 16), options)
     for curve in noise(session, options).values():
         assert list(curve.values()) == sorted(curve.values(), reverse=True)
-    widths = search_widths(session, 5, 200, options)
+    widths = search_bytes(session, 5, 200, options)
     assert {a for _, a in widths.values()} == {5}
 
 
@@ -159,8 +200,8 @@ def test_auto_is_no_worse_than_what_it_tried():
     steps = []
     _, chosen = post_training(source, 3, 3, data, "auto", progress=steps.append)
     _, plain = post_training(source, 3, 3, data, "minmax")
-    assert chosen.choices[0].startswith("chosen of 8 candidates: ")
-    assert sum(line.startswith("tried ") for line in chosen.choices) == 7
+    assert chosen.choices[0].startswith("chosen of 9 candidates: ")
+    assert sum(line.startswith("tried ") for line in chosen.choices) == 8
     assert chosen.sqnr > plain.sqnr
     assert any(step.startswith("trying ") for step in steps)
 

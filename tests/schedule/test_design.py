@@ -10,7 +10,7 @@ import pytest
 from hwgen.ops import Reshape
 from hwgen.schedule import Design, schedule
 from hwgen.schedule.design import source_of
-from hwgen.schedule.fold import options
+from hwgen.schedule.option import options
 from tests.schedule.nets import cnn, mlp
 
 
@@ -84,7 +84,7 @@ def test_no_combination_is_cheaper(interval: int) -> None:
     graph = mlp((4, 3, 2))
     ways = [options(graph, node) for node in graph.nodes]
     combinations = list(product(*ways))
-    assert len(combinations) == 120
+    assert len(combinations) == 216
     sizes = [
         sum(option.size for option in each)
         for each in combinations

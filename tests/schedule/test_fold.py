@@ -8,7 +8,7 @@ from hwgen.core.errors import HwgenError
 from hwgen.flow import folding_text
 from hwgen.ops import Reshape
 from hwgen.schedule import schedule
-from hwgen.schedule.fold import options
+from hwgen.schedule.option import options
 from tests.schedule.nets import cnn, mlp
 
 NETS = [mlp(), cnn()]

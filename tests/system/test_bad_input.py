@@ -13,6 +13,7 @@ from onnx import helper
 from hwgen.core.codes import CODES
 from tests.system.conftest import MODEL, Command, Refusal, in_a_process
 from tests.system.small import save
+from tests.system.test_cli import two_of_each
 
 # Models
 
@@ -89,7 +90,7 @@ def frame_files(folder: Path) -> dict[str, str]:
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     np.save(folder / "pickle.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    np.savez(folder / "other.npz", y=fine)
+    np.savez(folder / "other.npz", y=fine, z=fine)
     np.savez(folder / "objects.npz", x=np.array([None]))
     np.savez_compressed(folder / "fine.npz", x=fine)
     whole = (folder / "fine.npz").read_bytes()
@@ -264,3 +265,17 @@ def test_exit_codes_are_those_of_the_table() -> None:
     assert {code: CODES[code].exit for code in ("HW101", "HW102", "HW201", "HW310", "HW601")} == {
         "HW101": 2, "HW102": 3, "HW201": 4, "HW310": 1, "HW601": 5,
     }  # fmt: skip
+
+
+def test_an_input_without_frames(refused: Refusal, tmp_path: Path) -> None:
+    model = two_of_each(tmp_path)
+    np.savez("one.npz", a=np.zeros((3, 6), np.float32))
+    np.save("alone.npy", np.zeros((3, 6), np.float32))
+    np.savez("uneven.npz", a=np.zeros((3, 6), np.float32), b=np.zeros((2, 6), np.float32))
+    for name, why in (("one.npz", "none is called b; it has a"), ("alone.npy", "none is called a"),
+                      ("uneven.npz", "frames")):  # fmt: skip
+        for words in (("run", model, "--input", name, "--output", "y.npz"),
+                      ("build", model, "--frames-file", name, "-o", "b")):  # fmt: skip
+            (problem,) = refused("HW112", *words)
+            assert why in problem["why"]
+            assert name in problem["where"]

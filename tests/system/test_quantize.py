@@ -58,14 +58,35 @@ def test_a_float_model_becomes_a_quantized_one(
     assert found["worst"] and found["weight_bytes"] * 8 == found["float_bytes"]
 
 
+def test_a_report_names_the_worst_layers(
+    float_model: Path, calib: Path, hwgen: Command, tmp_path: Path
+) -> None:
+    how = (*BITS, "--calib", calib)
+    outcome = hwgen("quantize", float_model, *how, "-o", tmp_path / "q.onnx",
+                    "--report", tmp_path / "q.md", "--json")  # fmt: skip
+    page = (tmp_path / "q.md").read_text("utf-8")
+    assert f"1. {outcome.json()['worst'][0]}: " in page and "](q.svg)" in page
+    assert hwgen("build", float_model, *how, "--frames", 1, "-o", tmp_path / "b").code == 0
+    reports = tmp_path / "b" / "reports"
+    assert (reports / "sqnr.svg").read_bytes() == (tmp_path / "q.svg").read_bytes()
+    assert (reports / "quantization.md").read_text("utf-8") == page.replace("q.svg", "sqnr.svg")
+    assert "(quantization.md)" in (reports / "index.md").read_text("utf-8")
+    for report, code in (("q.txt", "HW110"), ("none/q.md", "HW111")):
+        refused = hwgen("quantize", float_model, *how, "-o", tmp_path / "no.onnx",
+                        "--report", tmp_path / report, "--json")  # fmt: skip
+        assert [p["code"] for p in refused.json()["errors"]] == [code]
+        assert not (tmp_path / "no.onnx").exists()
+
+
 def test_auto_says_what_it_chose(
     float_model: Path, calib: Path, hwgen: Command, tmp_path: Path
 ) -> None:
     outcome = hwgen("quantize", float_model, *BITS, "--calib", calib, "--method", "auto",
                     "-o", tmp_path / "q.onnx")  # fmt: skip
     assert outcome.code == 0, outcome.err
-    assert "chosen of 8 candidates: " in outcome.out
-    assert outcome.out.count("\n  tried ") == 7
+    assert "chosen of 9 candidates: " in outcome.out
+    assert "\n  for the highest output SQNR of those within" in outcome.out
+    assert outcome.out.count("\n  tried ") == 8
 
 
 def test_building_a_float_model_is_quantizing_and_building(
@@ -85,6 +106,20 @@ def test_building_a_float_model_is_quantizing_and_building(
     assert again.json()["reused"]
     other = hwgen("build", float_model, *how[:-2], "--frames", 2, "--json", "-o", tmp_path / "b")
     assert not other.json()["reused"]
+
+
+def test_a_budget_of_luts(float_model: Path, calib: Path, hwgen: Command, tmp_path: Path) -> None:
+    how = ("--wbits", 8, "--abits", 4, "--calib", calib, "--frames", 1, "--compare", 0, "--json")
+    budgets, sizes = [100_000], []
+    for share in (0.85, 0.65, None):
+        outcome = hwgen("build", float_model, *how, "--interval", 300, "--budget-luts", budgets[-1],
+                        "-o", tmp_path / str(share))  # fmt: skip
+        assert outcome.code == 0, outcome.err
+        sizes.append(sum(stage["estimate"]["lut"] for stage in outcome.json()["stages"]))
+        assert sizes[-1] <= budgets[-1]
+        assert outcome.json()["interval"] <= 300
+        budgets.append(int((share or 1) * sizes[0]))
+    assert sizes[0] > sizes[1] > sizes[2]
 
 
 def test_the_integers_are_near_the_float_model(
@@ -124,8 +159,8 @@ def nan(frames: np.ndarray) -> np.ndarray:
         (nan, "HW112", "NaN"),
         (lambda x: 0 * x, "HW112", "in every frame"),
         (None, "HW101", "no such file"),
-        (b"junk", "HW112", "not an array"),
-        (b"PK\x03\x04junk", "HW112", "not an array"),
+        (b"junk", "HW112", "not arrays"),
+        (b"PK\x03\x04junk", "HW112", "not arrays"),
     ],
     ids=["shape", "empty", "text", "complex", "nan", "constant", "none", "junk", "archive"],
 )
@@ -153,7 +188,8 @@ def test_bad_frames(frames, code, why, float_model, calib, hwgen: Command, tmp_p
         (("--edge-bits", 0), "--edge-bits"), (("--dead-channels", -1), "--dead-channels"),
         (("--subtensor", 2, "--bit-allocation"), "--subtensor"),
         (("--budget-bytes", 9, "--widths", "w.json"), "--budget-bytes"),
-        (("--budget-bytes", 1), "net"), (("--widths", "none.json"), "none.json"),
+        (("--budget-bytes", 1), "net"), (("--budget-luts", 1), "net"),
+        (("--budget-luts", 9, "--budget-bytes", 9), "--budget-"), (("--widths", "none.json"), "none.json"),
     ],
 )  # fmt: skip
 def test_bad_options(words, place, float_model, calib, hwgen: Command, tmp_path: Path) -> None:
@@ -203,11 +239,13 @@ def test_progress_and_limits_cross_the_sandbox(
     hwgen: Command, tmp_path: Path, calib: Path, float_model: Path
 ) -> None:
     """What a child says while it works, and what ends it."""
-    outcome = hwgen("quantize", float_model, *BITS, "--calib", calib, "--max-nodes", 1,
-                    "-o", tmp_path / "q.onnx", "--json")  # fmt: skip
-    (problem,) = outcome.json()["errors"]
-    assert problem["code"] == "HW106"
-    assert json.dumps(problem).count("--max-nodes") == 1
+    for bound in ("--max-nodes", "--max-memory"):
+        outcome = hwgen("quantize", float_model, *BITS, "--calib", calib, bound, 1,
+                        "-o", tmp_path / "q.onnx", "--json")  # fmt: skip
+        (problem,) = outcome.json()["errors"]
+        assert problem["code"] == "HW106"
+        assert json.dumps(problem).count(bound) == 1
+        assert not (tmp_path / "q.onnx").exists()
     (tmp_path / "cnn.onnx").write_bytes(cnn(np.random.default_rng(1)).model.SerializeToString())
     np.save(tmp_path / "c.npy", np.random.default_rng(1).normal(0, 1, (8, 2, 8, 8)))
     fine = hwgen("quantize", tmp_path / "cnn.onnx", *BITS, "--calib", tmp_path / "c.npy",

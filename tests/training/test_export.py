@@ -14,7 +14,7 @@ from hwgen.frontends import lift, run_source, source_of, widths
 from hwgen.training import quantizers as q
 from hwgen.training.a2q import A2Q
 from hwgen.training.activations import LSQActivation
-from hwgen.training.blocks import Residual
+from hwgen.training.blocks import Concat, Residual
 from hwgen.training.export import export, to_onnx
 from hwgen.training.qgt import snap
 from hwgen.training.sat import Rescaled, rescale
@@ -140,6 +140,66 @@ def test_residual_blocks_are_written() -> None:
     q.quantize_weight(body[0], q.LSQ(4))
     ops = [node.op_type for node in to_onnx(net, (2, 4, 4)).graph.node]
     assert ops == ["Quant", "Quant", "Conv", "BatchNormalization", "Add", "Quant"]
+
+
+@pytest.mark.parametrize("last", [lambda: LSQActivation(4), lambda: LSQActivation(8),
+                                  lambda: q.CGPact(2, 3.0), lambda: q.N2UQ(3)])  # fmt: skip
+def test_sums_of_unrelated_scales(last) -> None:
+    """A quantizer behind the sum: hwgen orders all pairs of codes as it does."""
+
+    def block(channels: int) -> Residual:
+        body = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels),
+                             LSQActivation(4, signed=True))  # fmt: skip
+        return Residual(body)
+
+    x = frames(2, 8, 8)
+    net = nn.Sequential(
+        q.FixedPoint(4, 1 / 16), nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), q.CGPact(4, 3.0),
+        block(3), last(), nn.Flatten(), nn.Linear(108, 3),
+    )  # fmt: skip
+    for _, layer in list(q.weight_layers(net)):
+        q.quantize_weight(layer, q.LSQ(3))
+    assert compare(warm_up(net, x), x).near <= 6
+
+
+def test_concatenated_branches() -> None:
+    x = frames(2, 8, 8)
+    step = q.FixedPoint(4, 1 / 8)
+    branches = Concat(nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.BatchNorm2d(3), step),
+                      nn.Sequential(nn.Conv2d(2, 2, 1), q.FixedPoint(4, 1 / 8)))  # fmt: skip
+    net = nn.Sequential(q.FixedPoint(4, 1 / 16), branches, nn.Conv2d(5, 2, 3), nn.BatchNorm2d(2),
+                        q.CGPact(4, 3.0), nn.Flatten(), nn.Linear(72, 3))  # fmt: skip
+    for _, layer in list(q.weight_layers(net)):
+        q.quantize_weight(layer, q.LSQ(4))
+    assert compare(warm_up(net, x), x).near <= 6
+
+
+QONNX_READS = {"lsq": ("lsq", "lsq"), "sat": ("dorefa", "cg-pact"), "tqt": ("tqt", "tqt"),
+               "xnor": ("xnor", "sign"), "n2uq": ("lsq", "n2uq"), "ternary": ("ternary", "hwgq"),
+               "lsq+": ("lsq+", "lsq+")}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", QONNX_READS)
+def test_qonnx_computes_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file means to QONNX's own executor what it means here."""
+    pytest.importorskip("qonnx", reason="QONNX's executor")
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.core.onnx_exec import execute_onnx
+    from qonnx.transformation.infer_shapes import InferShapes
+
+    # It hands each node to onnxruntime in the newest format, which may be too new for that.
+    monkeypatch.setattr("onnx.IR_VERSION", 8)
+    weight, active = QONNX_READS[name]
+    one = name == "xnor"
+    x = frames(12)
+    net = warm_up(perceptron(lambda c: q.weight_quantizer(weight, 1 if one else 2, c),
+                             lambda: q.activation(active, 1 if one else 2)), x)  # fmt: skip
+    model = ModelWrapper(to_onnx(net, (12,))).transform(InferShapes())
+    with torch.no_grad():
+        ours = net.eval()(torch.from_numpy(x)).numpy()
+    theirs = np.concatenate([execute_onnx(model, {"x": frame[None]})["y"] for frame in x[:20]])
+    far = np.abs(ours[:20] - theirs).max(1) > 1e-4
+    assert far.sum() <= 1  # a frame whose sum rounds to the other side of a threshold
 
 
 def code_of(net: nn.Module, shape: tuple[int, ...], path) -> str:

@@ -16,7 +16,7 @@ pytest.importorskip("sklearn", reason="needs scikit-learn's digits")
 
 from hwgen import train as module
 from hwgen.api import run
-from hwgen.cli import _parser, main
+from hwgen.cli import main, parser
 from hwgen.core.errors import HwgenError
 from hwgen.train import command
 from hwgen.training.methods import METHODS
@@ -30,7 +30,7 @@ def hwgen(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str,
 
 def test_help_names_every_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        _parser().parse_args(["train", "--help"])
+        parser().parse_args(["train", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert f"{', '.join(list(RECIPES)[:-1])} or {list(RECIPES)[-1]}" in shown
     assert {"sat", "lsq", "pact"} <= set(METHODS)
@@ -65,6 +65,21 @@ def test_all_precisions_in_one_file(tmp_path: Path, capsys) -> None:
     assert list(found["outputs"]) == ["y8", "y4", "y2"]
     assert found["accuracy"] == found["outputs"]["y8"]["accuracy"]
     assert hwgen(capsys, "inspect", out, "--output-name", "y2", "--wbits", 3)[0] == 0
+
+
+@pytest.mark.parametrize("recipe", ["digits-mlp", "jets", "faces"])
+def test_a_recipe_ends_in_verilog(recipe: str, tmp_path: Path, capsys) -> None:
+    if recipe == "faces":
+        pytest.importorskip("skimage", reason="needs scikit-image's patches of faces")
+    out, frames, build = tmp_path / "net.onnx", tmp_path / "test.npz", tmp_path / "build"
+    assert hwgen(capsys, "train", recipe, "--epochs", 1, "-o", out, "--test-frames", frames)[0] == 0
+    with np.load(frames) as content:
+        np.save(tmp_path / "x.npy", content["x"][:4])
+    words = ("--frames-file", tmp_path / "x.npy", "--frames", 4, "-o", build)
+    assert hwgen(capsys, "build", out, *words)[0] == 0
+    code, shown, progress = hwgen(capsys, "sim", build, "--json")
+    assert code == 0, progress
+    assert json.loads(shown)["mismatches"] == 0
 
 
 @pytest.mark.parametrize("method", ["lsq", "rvsm"])

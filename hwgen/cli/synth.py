@@ -1,0 +1,41 @@
+"""hwgen synth: synthesize a build with an open tool."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from hwgen.terminal import Terminal
+
+TEXT = "synthesize a build with an open tool"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR")
+    parser.add_argument(
+        "--tool",
+        default="yosys-xc7",
+        help="yosys-xc7, yosys-xc7-area, yosys-xcup, yosys-ecp5 or yosys-ice40",
+    )
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> None:
+    from hwgen import api
+
+    terminal.progress(f"running {options.tool}")
+    report = api.synthesize(options.folder, options.tool)
+    manifest = api.load(options.folder).manifest
+    estimates = {s["name"]: s["estimate"] for s in manifest["stages"]} | {"": manifest["between"]}
+    kinds = ("lut", "ff", "bram", "dsp")
+    estimates["total"] = {kind: sum(e[kind] for e in estimates.values()) for kind in kinds}
+    rows = [
+        (name or "between stages", *(f"{getattr(usage, kind):g}" for kind in kinds),
+         *(f"{estimates[name][kind]:g}" if name in estimates else "" for kind in kinds))
+        for name, usage in [*report.stages.items(), ("total", report.total)]
+    ]  # fmt: skip
+    terminal.result(
+        {**asdict(report), "estimates": estimates},
+        f"BRAM in blocks of 36 Kibit; log, report and the commands that gave it in "
+        f"{options.folder}/synth/{options.tool}",
+        (("stage", "LUT", "FF", "BRAM", "DSP", "est. LUT", "FF", "BRAM", "DSP"), rows),
+    )
