@@ -9,7 +9,7 @@ from hwgen.ir.graph import Graph, Node
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Cost, Folding, Lowering
 from hwgen.ops.reshape import Reshape
-from hwgen.schedule.links import Area, buffer_area, converter_area, port_area
+from hwgen.lowering.links import Area, buffer_area, converter_area, port_area
 
 
 @dataclass(frozen=True, eq=False)

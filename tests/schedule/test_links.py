@@ -6,7 +6,7 @@ import pytest
 
 from hwgen import api
 from hwgen.core.resources import resource
-from hwgen.schedule.links import buffer_area, converter_area
+from hwgen.lowering.links import buffer_area, converter_area
 
 
 def test_a_deeper_or_wider_buffer_is_never_cheaper():
