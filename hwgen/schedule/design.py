@@ -8,8 +8,8 @@ from functools import cached_property
 from hwgen.ir.graph import Graph, Node
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Cost, Folding, Lowering
-from hwgen.ops.reshape import Reshape
 from hwgen.lowering.links import Area, buffer_area, converter_area, port_area
+from hwgen.ops.reshape import Reshape
 
 
 @dataclass(frozen=True, eq=False)
