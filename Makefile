@@ -56,7 +56,7 @@ synth: .venv/core.stamp ## synthesize the newest build, or BUILD=build/x; TOOL=y
 bench: .venv/dev.stamp tools ## measure the reference networks
 	$(BIN)/python bench/run.py
 
-bench-arithmetic: .venv/dev.stamp ## measure dot products and constant matrices (about an hour)
+bench-arithmetic: .venv/dev.stamp ## measure dot products and constant matrices (an hour or two on a shared machine)
 	$(BIN)/python -m bench.dot_products
 	$(BIN)/python -m bench.arithmetic constant
 	$(BIN)/python -m bench.arithmetic constant --staged
