@@ -79,6 +79,12 @@ def test_every_folding_of_lines(data, seed):
     table = np.floor(rng.integers(-300, 300, (x.channels, 1)) + slope * np.arange(31)).astype(int)
     op = Threshold(table, -3, rng.integers(0, 2, x.channels) * int(rng.integers(2)))
     ways = [way for way in foldings(op, [x]) if way[0].name.startswith("line")]
+    ways += [
+        (variant, folding)
+        for lowering, folding in ways
+        for variant in lowering.in_dsps("dsp48e1")
+        if variant.applies(op, x)
+    ]
     check_operator(op, [x], data.draw(st.sampled_from(ways)), rng)
 
 
