@@ -24,7 +24,7 @@ from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, streaming
 from hwgen.lowering.affine import Stairs, equals, fit
-from hwgen.lowering.cost import register_bits, rom_cost, search_cost
+from hwgen.lowering.cost import register_bits, search_cost, table_cost
 
 LARGEST_TABLE = 1 << 12  # inputs up to which a table of all outputs is considered
 
@@ -132,7 +132,7 @@ class ThresholdComparators(_Comparing):
         pe, width, y = folding.pe, x[0].range.width, op.infer(*x).range
         groups = self.groups(op, folding, *x)
         constant = 0.3 if groups == 1 else 0.6  # a comparison with a constant is half a carry chain
-        rom_lut, bram = rom_cost(pe * op.steps * width, groups) if groups > 1 else (0, 0.0)
+        rom_lut, bram = table_cost(pe * op.steps * width, groups) if groups > 1 else (0, 0.0)
         lut = pe * (op.steps * constant * width + op.steps) + rom_lut + 4
         ff = register_bits(pe, x[0].range) + register_bits(pe, y) + 8
         return self.stated(op, folding, *x, lut=lut, ff=ff, bram=bram)
@@ -184,7 +184,7 @@ class ThresholdByTable(_Staircase):
 
     def cost(self, op: Threshold, folding: Folding, *x: TensorType) -> Cost:
         address = self.groups(op, folding, *x) << (x[0].range.size - 1).bit_length()
-        lut, bram = rom_cost(op.infer(*x).range.width, address)
+        lut, bram = table_cost(op.infer(*x).range.width, address)
         return self.stated(op, folding, *x, lut=folding.pe * lut + 10, ff=12,
                            bram=folding.pe * bram)  # fmt: skip
 
@@ -236,7 +236,7 @@ class _ByLines(_Staircase):
         groups, width, lines = plan.groups, x[0].range.width, plan.lines
         lut, ff, bram = search_cost(width, plan.search, groups)
         memories = plan.memories()
-        roms = [rom_cost(*memory) for memory in memories]
+        roms = [table_cost(*memory) for memory in memories]
         adders = width + 2 + (y.width + 1) * (1 + bool(lines.first.any()))
         ff += (plan.depth - 1) * (lines.bits + 4 + y.width)
         stored = sum(width for width, _ in memories)

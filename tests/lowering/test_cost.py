@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.thresholds import case as threshold_case
+from hwgen.lowering import Folding, Lowering
 from hwgen.lowering.cost import constant_product_luts, dot_product_luts
 
 BENCH = Path(__file__).parents[2] / "bench"
@@ -30,6 +32,18 @@ def test_constant_matrices_are_within_a_quarter_of_the_measured(row):
     case = np.load(BENCH / "cases" / f"{row['name'].removesuffix('_staged')}.npz")
     estimate = constant_product_luts(case["W"].astype(int), int(case["abits"]))
     assert estimate == pytest.approx(row["xc7"]["lut_cells"], rel=0.25)
+
+
+@pytest.mark.parametrize("row", MEASURED["thresholds"], ids=lambda r: r["name"])
+def test_thresholds_are_within_a_quarter_of_the_measured(row):
+    op, x = threshold_case(row["case"])
+    ways = [way for w in Lowering.of(op) for way in (w, *w.in_dsps("dsp48e1"))]
+    way = next(w for w in ways if w.name == row["circuit"])
+    cost = way.cost(op, Folding(row["pe"]), x)
+    assert cost.lut == pytest.approx(row["lut"], rel=0.25)
+    assert cost.dsp == row["dsp"]
+    assert cost.interval == row["interval"]
+    assert cost.latency == row["latency"]
 
 
 def test_more_of_anything_is_never_cheaper():
