@@ -204,8 +204,10 @@ class _ByLines(_Staircase):
         yield type(self)(PORTS[port])
 
     def applies(self, op: Threshold, *x: TensorType) -> bool:
-        if self.segments > 1 and op.steps < 4 * self.segments - 1:
-            return False
+        if self.segments > 1:  # where fewer do, they are cheaper
+            fewer = lines_of(op, x[0].range, self.segments // 2)
+            if fewer is not None or op.steps < 4 * self.segments - 1:
+                return False
         lines = lines_of(op, x[0].range, self.segments)
         return lines is not None and (self.port is None or self.fits(lines, self.port))
 
