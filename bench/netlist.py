@@ -125,6 +125,8 @@ class Netlist:
                 value[part.o] = np.where(value[part.s], value[part.i1], value[part.i0])
             else:
                 value[part.q] = value[part.d]
+                if isinstance(part, Flop) and part.force != "0":
+                    value[part.q] = np.where(value[part.force], part.to, value[part.d])
         return {
             name: np.stack([value[net] for net in nets], axis=1)
             for name, nets in self.outputs.items()
@@ -161,7 +163,9 @@ def _reads(part: Part) -> tuple:
         return part.inputs
     if isinstance(part, Carry):
         return (part.ci, *part.di, *part.s)
-    return (part.i0, part.i1, part.s) if isinstance(part, Mux) else (part.d,)
+    if isinstance(part, Mux):
+        return (part.i0, part.i1, part.s)
+    return (part.d, part.force) if isinstance(part, Flop) else (part.d,)
 
 
 def _drives(part: Part) -> tuple:

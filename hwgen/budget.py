@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 from hwgen.frontends import Source, lift
 from hwgen.ir import Graph
@@ -11,21 +11,22 @@ from hwgen.passes import run_passes
 from hwgen.schedule import schedule
 
 
-def estimator(interval: int | None = None,
-              folding: str | Path = "balanced") -> Callable[[Source], dict[str, float]]:  # fmt: skip
+def estimator(**hardware: Any) -> Callable[[Source], dict[str, float]]:
     """A function that tells the LUTs of a quantized model, layer by layer of the model.
 
     What stands behind a layer, up to the next, is the layer's; ``""`` has what belongs to none.
-    All models meet one interval: ``interval``, or what ``balanced`` gives the first of them. Raises
-    what lifting and scheduling raise.
+    ``hardware`` are arguments of :func:`hwgen.schedule.schedule`; all models meet one interval, the
+    one given or what the balanced folding gives the first of them. Raises what lifting and
+    scheduling raise.
     """
-    wanted = interval
+    wanted: int | None = hardware.pop("interval", None)
+    balanced = hardware.get("folding", "balanced") == "balanced"
 
     def estimate(source: Source) -> dict[str, float]:
         nonlocal wanted
         graph = run_passes(lift(source))
-        design = schedule(graph, interval=wanted, folding=folding)
-        if wanted is None and folding == "balanced":
+        design = schedule(graph, interval=wanted, **hardware)
+        if wanted is None and balanced:
             wanted = design.interval
             return estimate(source)
         layers, found = _owners(graph), {"": 0.0}

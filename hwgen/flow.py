@@ -30,6 +30,7 @@ from hwgen.intake import Imported, compare_model, import_model, open_model
 from hwgen.ir import Graph
 from hwgen.ir.print import text
 from hwgen.ir.serialize import load, save
+from hwgen.report import sqnr
 from hwgen.report.evidence import tables
 from hwgen.report.markdown import host_table, report
 from hwgen.schedule import Design, schedule
@@ -104,10 +105,12 @@ def build(config: BuildConfig, progress: Progress = silent) -> Build:
     if (found := _present(config.out, key)) is not None:
         return found
 
+    hardware = {"interval": config.cycles, "folding": config.folding,
+                "clock_mhz": config.clock_mhz, "dsp": config.dsp, "dsps": config.dsps}  # fmt: skip
     progress("lifting to integers")
     imported = import_model(model, config.limits, progress, wbits=config.wbits, abits=config.abits,
                             calib=config.calib, ptq=dict(config.ptq) or None,
-                            interval=config.cycles, folding=config.folding,
+                            hardware=hardware, report=True,
                             input_format=config.input_format, output=config.output)  # fmt: skip
     graph = imported.graph
     if config.calib is None:  # else the options have just made the widths
@@ -121,14 +124,7 @@ def build(config: BuildConfig, progress: Progress = silent) -> Build:
                                  config.limits)  # fmt: skip
 
     progress("scheduling")
-    design = schedule(
-        graph,
-        interval=config.cycles,
-        folding=config.folding,
-        clock_mhz=config.clock_mhz,
-        dsp=config.dsp,
-        dsps=config.dsps,
-    )
+    design = schedule(graph, **hardware)
 
     with output_folder(config.out) as folder:
         progress("writing Verilog")
@@ -218,7 +214,18 @@ def _write_texts(
     (folder / "reports" / "graph.txt").write_text(text(design.graph) + "\n", "utf-8")
     (folder / "reports" / "source.json").write_text(json.dumps(evidence, indent=1) + "\n", "utf-8")
     text_of = [report(design), host_table(design.graph), tables(evidence)]
+    if imported.quantization is not None:
+        write_quantization(folder / "reports", imported.quantization)
+        text_of.append(
+            "What quantizing lost, layer by layer: [quantization.md](quantization.md).\n"
+        )
     (folder / "reports" / "index.md").write_text("\n".join(text_of), "utf-8")
+
+
+def write_quantization(folder: Path, content: Mapping[str, Any]) -> None:
+    """``quantization.md`` and its plot ``sqnr.svg``; see :mod:`hwgen.report.sqnr`."""
+    (folder / "quantization.md").write_text(sqnr.page(content), "utf-8")
+    (folder / "sqnr.svg").write_text(sqnr.plot(content), "utf-8")
 
 
 def folding_text(design: Design) -> str:

@@ -54,12 +54,14 @@ def open_model(path: str | Path, limits: Limits = DEFAULT,
 class Imported:
     """The integer graph of a model after all passes, and the model as it was lifted.
 
-    ``places`` says of each node of the model where its work is done.
+    ``places`` says of each node of the model where its work is done. ``quantization`` is
+    :meth:`hwgen.quantize.Report.as_dict` where a report was asked for and the model quantized.
     """
 
     graph: Graph
     model: ModelFile
     places: Mapping[str, str]
+    quantization: Mapping[str, Any] | None = None
 
 
 def import_model(model: ModelFile, limits: Limits = DEFAULT, progress: Progress = silent,
@@ -74,10 +76,11 @@ def import_model(model: ModelFile, limits: Limits = DEFAULT, progress: Progress 
         limits = replace(limits, seconds=_LONGER * limits.seconds)
     given = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if v is not None}
     with _folder(model) as folder:
-        places = sandbox.run(_import, folder, model.name, model.path, given, limits=limits,
+        places, quantization = sandbox.run(_import, folder, model.name, model.path, given, limits=limits,
                              where=model.path, tick=_relay(folder, progress))  # fmt: skip
         data = (folder / _MODEL).read_bytes()
-        return Imported(load(folder / "graph"), ModelFile(model.name, model.path, data), places)
+        made = ModelFile(model.name, model.path, data)
+        return Imported(load(folder / "graph"), made, places, quantization)
 
 
 def quantize_model(model: ModelFile, calib: Path, limits: Limits = DEFAULT,
@@ -168,16 +171,16 @@ def _embed(folder: Path, limits: Limits, name: str, data_folder: str) -> None:
 
 def _import(
     folder: Path, limits: Limits, name: str, path: str, options: dict[str, Any]
-) -> dict[str, str]:
+) -> tuple[dict[str, str], dict[str, Any] | None]:
     source = _source(folder, limits, name, path)
     if options.get("calib"):
         options["calib"] = Path(options["calib"])
-    prepared = prepare(source, progress=_steps(folder), **options)
+    prepared, report = prepare(source, progress=_steps(folder), **options)
     lifting = trace(prepared)
     save(run_passes(lifting.graph), folder / "graph", compressed=False)
     if prepared is not source:
         (folder / _MODEL).write_bytes(prepared.model.SerializeToString(deterministic=True))
-    return lifting.places
+    return lifting.places, None if report is None else _plain(report)
 
 
 def _compare(
@@ -199,6 +202,10 @@ def _quantize(folder: Path, limits: Limits, name: str, path: str, calib: str,
     made, report = post_training(source, calibration=frames, progress=_steps(folder),
                                  estimate=estimator(), **options)  # fmt: skip
     (folder / _MODEL).write_bytes(made.model.SerializeToString(deterministic=True))
+    return _plain(report)
+
+
+def _plain(report: Report) -> dict[str, Any]:
     return json.loads(json.dumps(report.as_dict(), default=float))
 
 

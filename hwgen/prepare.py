@@ -14,7 +14,7 @@ from hwgen.frames import read_frames
 from hwgen.frontends import Source, quantize_input
 from hwgen.frontends.annotate import is_float
 from hwgen.frontends.select import select_output
-from hwgen.quantize import quantized
+from hwgen.quantize import Report, quantized
 from hwgen.quantize.statistics import Progress, silent
 
 
@@ -43,15 +43,16 @@ class FixedPoint:
 def prepare(source: Source, *, wbits: int | None = None, abits: int | None = None,
             calib: Path | None = None, input_format: str | None = None,
             output: str | None = None, ptq: Mapping[str, Any] | None = None,
-            interval: int | None = None, folding: str = "balanced",
-            progress: Progress = silent) -> Source:  # fmt: skip
-    """``source`` ready to be lifted.
+            hardware: Mapping[str, Any] | None = None,
+            report: bool = False,
+            progress: Progress = silent) -> tuple[Source, Report | None]:  # fmt: skip
+    """``source`` ready to be lifted, and with ``report`` what quantizing did, if it was quantized.
 
     ``output`` leaves out all that does not lead to this output of several.
     A float model is quantized to ``wbits`` and ``abits`` (8 where only one is given) by what its
     inputs in ``calib`` show; ``ptq`` are further arguments of
-    :func:`hwgen.quantize.post_training`, of which a budget of LUTs is kept at ``interval`` cycles
-    per frame, or at ``folding``. ``input_format`` puts a fixed-point quantizer on real inputs.
+    :func:`hwgen.quantize.post_training`, of which a budget of LUTs is kept by what
+    :func:`hwgen.schedule.schedule` makes of ``hardware``. ``input_format`` puts a fixed-point quantizer on real inputs.
     Raises HW203 for a float model without widths, HW110 for one without calibration frames and for
     calibration frames without a float model.
     """
@@ -71,10 +72,12 @@ def prepare(source: Source, *, wbits: int | None = None, abits: int | None = Non
             fail("HW110", where="--calib", why="a float model is quantized by what it computes",
                  help="give --calib frames.npy with some dozens of typical inputs")  # fmt: skip
         frames = read_frames(calib, source.inputs)
-        made, _ = quantized(source, wbits or 8, abits or 8, frames, progress=progress,
-                            estimate=estimator(interval, folding), **(ptq or {}))  # fmt: skip
-        source = made.source
+        made, choices = quantized(source, wbits or 8, abits or 8, frames, progress=progress,
+                            estimate=estimator(**(hardware or {})), **(ptq or {}))  # fmt: skip
+        if report:
+            progress("comparing with the float model")
+        return made.source, made.report(choices) if report else None
     elif calib is not None or ptq:
         fail("HW110", where="--calib", why=f"{source.name} is quantized already",
              help="build it without --calib and without options of quantization")  # fmt: skip
-    return source
+    return source, None

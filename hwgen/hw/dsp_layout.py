@@ -140,7 +140,7 @@ class Layout:
         return LUTS_PER_BIT * heap + single * -(-(2 * n - 1) // 5) + double * max(3 * n - 2, 2)
 
 
-LUTS_PER_BIT = 0.9  # LUT cells that take a bit of a field into the sum of its row
+LUTS_PER_BIT = 1.1  # LUT cells that take a bit of a field into the sum of its row
 
 
 def x_range(x: Shape) -> IntRange:

@@ -87,10 +87,11 @@ class PackedProducts:
 
     @property
     def register_bits(self) -> int:
-        """Flip-flops beside the DSPs: none where the post-adder's registers hold everything."""
+        """Flip-flops beside the DSPs: products, or only what is added to them."""
+        chains = [chain for lanes in self.groups for chain in self.chains(lanes)]
         if self.port.post_adder:
-            return 0
-        return sum(chain.riders for lanes in self.groups for chain in self.chains(lanes))
+            return sum(chain.bits - chain.riders for chain in chains)
+        return sum(chain.riders for chain in chains)
 
     def offsets(self) -> np.ndarray:
         """What is added to the weights of each row before they are stored, ``(rows,)``: the rows on

@@ -7,12 +7,13 @@ Units: LUT6 cells, flip-flops, 36 Kibit block RAMs. Fitted to yosys `synth_xilin
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
 from hwgen.core.intrange import IntRange
-from hwgen.hw.adder_graph import csd
-from hwgen.hw.dot_product import is_bipolar
+from hwgen.hw.adder_tree import count_digits, differences
+from hwgen.hw.constant_product import LARGEST_SEARCHED, product_registers
 from hwgen.hw.pair_rows import row_heights, row_sites
 from hwgen.hw.weight_memory import rom_style
 
@@ -33,23 +34,24 @@ def dot_product_luts(
     return min(heap, row_sites(lanes, x_bits, planes) + sum(heights) + width * bipolar + shared)
 
 
-def constant_product_luts(weight: np.ndarray, x_bits: int) -> float:
-    """LUTs of a product with a constant matrix ``(K, N)``, unrolled; zeros cost nothing.
-
-    Every signed digit but a column's first is an addition; sharing saves a part of them.
-    """
-    if is_bipolar(weight):  # taken from the sum of all inputs
-        fewer = np.minimum((weight < 0).sum(axis=0), (weight > 0).sum(axis=0))
-        digits = int(fewer.sum()) + len(weight) + 2 * weight.shape[1]
-    else:
-        digits = sum(int(np.abs(d).sum()) for _, d in csd(weight))
-    return 0.85 * digits * (x_bits + 0.2)
-
-
 def unrolled_product_cost(weight: np.ndarray, x_bits: int) -> tuple[float, float]:
-    """(LUT, FF) of a product with a constant matrix that is a pipeline of adders."""
-    lut = constant_product_luts(weight, x_bits)
-    return lut, 0.5 * lut
+    """(LUT, FF) of a product with a constant matrix ``(K, N)`` that is a pipeline of adders.
+
+    Columns are differences to others, as :func:`hwgen.hw.adder_tree.sum_columns` makes them; nearest
+    columns are sought among so many weights only, for beyond them that takes seconds.
+    """
+    digits = _difference_digits(weight.tobytes(), weight.shape)
+    lut = 0.82 * digits * x_bits
+    return lut, 0.18 * lut * product_registers(weight)
+
+
+@lru_cache(maxsize=1024)
+def _difference_digits(data: bytes, shape: tuple[int, ...]) -> int:
+    weight = np.frombuffer(data, np.int64).reshape(shape)
+    if weight.size > LARGEST_SEARCHED:
+        return int(count_digits(weight).sum())
+    tree = differences(weight, 3)
+    return int(count_digits(tree.matrix).sum()) + sum(p >= 0 for p in tree.parent)
 
 
 def adder_luts(terms: int, bits: int) -> float:

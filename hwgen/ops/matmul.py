@@ -20,7 +20,6 @@ from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Actor, Cost, Folding, Lowering, mac_actor, streaming
 from hwgen.lowering.cost import (
-    constant_product_luts,
     dot_product_luts,
     ram_cost,
     register_bits,
@@ -149,9 +148,9 @@ def mac_cost(
         packed = PackedProducts(packing, weight, element(x), pe, simd)
         registers, dsp = packed_registers(simd), packed.dsps
         lut = packed.luts + pe * ACCUMULATOR * y.width
-        ff = pe * y.width + register_bits(simd, x) + packed.register_bits
+        ff = 2 * pe * y.width + register_bits(simd, x) + packed.register_bits
     elif depth == 1:
-        lut = constant_product_luts(weight, x.width)
+        lut, _ = unrolled_product_cost(weight, x.width)
     else:
         dot_product = dot_product_luts(simd, width, x.width, pe, bipolar=bipolar)
         lut = pe * (dot_product + ACCUMULATOR * y.width)

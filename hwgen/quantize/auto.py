@@ -2,7 +2,7 @@
 
 Frames are split: even ones calibrate, odd ones judge. First the methods of clipping compete with
 bias correction on, then the best of them with each equalization, then the best of those with
-learned rounding. The candidate whose decisions most often agree with the float model wins; among
+learned rounding, and last the best of all with layers that make up for those before them. The candidate whose decisions most often agree with the float model wins; among
 those within a standard error of it, or where there is nothing to decide, the one with the highest
 output SQNR. The winner is then calibrated on all frames.
 """
@@ -73,11 +73,24 @@ def choose(
     found = best(trials, len(judge[source.inputs[0]])).options
     if wbits > 1:
         attempt(replace(found, rounding=Rounding()))
+    found = best(trials, len(judge[source.inputs[0]])).options
+    attempt(replace(found, sequential=True))
     winner = best(trials, len(judge[source.inputs[0]]))
-    lines = [f"chosen of {len(trials)} candidates: {winner}"]
+    lines = [f"chosen of {len(trials)} candidates: {winner}", reason(trials, winner)]
     lines += [f"tried {trial}" for trial in trials if trial is not winner]
     session = Session(source, frames, winner.options, progress)
     return session.run(wbits, abits, winner.options), tuple(lines)
+
+
+def reason(trials: list[Trial], winner: Trial) -> str:
+    """Why the winner won."""
+    if winner.agreement is None:
+        return "for the highest output SQNR on frames that did not calibrate"
+    most = max(trial.agreement or 0.0 for trial in trials)
+    if winner.agreement == most and sum(trial.agreement == most for trial in trials) == 1:
+        return "for most frames decided alike, of frames that did not calibrate"
+    return (f"for the highest output SQNR of those within a standard error of {most:.1%} decided "
+            "alike, on frames that did not calibrate")  # fmt: skip
 
 
 def best(trials: list[Trial], frames: int) -> Trial:

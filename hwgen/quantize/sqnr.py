@@ -20,6 +20,7 @@ from hwgen.frontends import Source
 from hwgen.quantize.statistics import fetch
 
 BATCH = 64
+CHUNK = 1 << 24  # numbers of each model in a batch
 WORST = 3  # layers that the report names
 
 
@@ -123,9 +124,12 @@ def compare(
     names = list(dict.fromkeys([*names, *outputs]))
     power = {name: np.zeros(2) for name in names}
     alike = count = 0
-    for start in range(0, len(next(iter(frames.values()))), BATCH):
-        batch = {name: array[start : start + BATCH] for name, array in frames.items()}
+    start, step, every = 0, 1, len(next(iter(frames.values())))
+    while start < every:
+        batch = {name: array[start : start + step] for name, array in frames.items()}
         a, b = fetch(exact, batch, names), fetch(quantized, batch, names)
+        start += step
+        step = max(1, min(BATCH, CHUNK // sum(x[0].size for x in a.values())))
         for name in names:
             error = np.asarray(a[name], np.float64) - b[name]
             power[name] += np.square(a[name], dtype=np.float64).sum(), np.square(error).sum()

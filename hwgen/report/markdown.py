@@ -39,9 +39,9 @@ def host_table(graph: Graph) -> str:
     ])  # fmt: skip
 
 
-def cell(text: str) -> str:
+def cell(text: str, limit: int = 120) -> str:
     """Words of a model file, harmless in a table."""
-    return re.sub(r"[^\w .:;,()/+*=-]", "_", text, flags=re.ASCII)[:120]
+    return re.sub(r"[^\w .:;,()/+*=%-]", "_", text, flags=re.ASCII)[:limit]
 
 
 def report(design: Design) -> str:

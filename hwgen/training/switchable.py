@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hwgen.core.errors import fail
+from hwgen.training.activations import CGPact, LSQActivation, PowerOfTwoActivation
 from hwgen.training.export import to_onnx
 from hwgen.training.quantizers import quantize_weight, weight_layers
-from hwgen.training.weights import DoReFa, WeightQuantizer
+from hwgen.training.weights import LSQ, Binary, DoReFa, PowerOfTwo, WeightQuantizer
 
 Distillation = Literal["none", "top", "recursive"]
 
@@ -66,25 +67,41 @@ class SwitchWeight(WeightQuantizer):
         return self.quantizer.coded(weight)
 
 
+def _or_sign(make: Callable[[int], WeightQuantizer]) -> Callable[[int], WeightQuantizer]:
+    """``make``, but a sign times the mean magnitude of each output for one bit."""
+    return lambda bits: make(bits) if bits > 1 else Binary("channel")
+
+
+# Weights and activations for a number of bits. With the first, codes of a precision are the upper
+# bits of those above it; the others learn a step for each precision.
+SCHEMES: dict[str, tuple[Callable[[int], WeightQuantizer], Callable[[int], nn.Module]]] = {
+    "dorefa": (_or_sign(lambda bits: DoReFa(bits, "centered")), CGPact),
+    "lsq": (_or_sign(LSQ), LSQActivation),
+    "tqt": (_or_sign(PowerOfTwo), PowerOfTwoActivation),
+}
+
+
 def make_switchable(
     net: nn.Sequential, precisions: Sequence[int],
     weight: Callable[[int], WeightQuantizer] | None = None,
-    activation: Callable[[int], nn.Module] | None = None, *, keep: Sequence[str] = (),
+    activation: Callable[[int], nn.Module] | None = None, *, scheme: str = "dorefa",
+    keep: Sequence[str] = (),
 ) -> nn.Sequential:  # fmt: skip
     """``net`` (float, of Linear, Conv2d, BatchNorm, ReLU ...) switchable between ``precisions``.
 
     Each BatchNorm becomes one per precision, each ReLU a clip per precision, each weight gets a
     quantizer per precision; ``keep`` names weight layers that stay as they are. ``weight`` and
-    ``activation`` make the quantizers for a number of bits; by default the centered DoReFa grid and
-    CG-PACT. Changes ``net`` and returns it at the highest precision. Raises HW110 for fewer than
-    two precisions.
+    ``activation`` make the quantizers for a number of bits, by default those of ``scheme``
+    (:data:`SCHEMES`). Changes ``net`` and returns it at the highest precision. Raises HW110 for
+    fewer than two precisions or another scheme.
     """
-    from hwgen.training.activations import CGPact
-
     if len(set(precisions)) < 2:
         fail("HW110", where="precisions", why=f"{list(precisions)} leaves nothing to switch")
-    weight = weight or (lambda bits: DoReFa(bits, "centered"))
-    activation = activation or CGPact
+    if scheme not in SCHEMES:
+        fail(
+            "HW110", where="scheme", why=f"there is no {scheme!r}", help=f"use {', '.join(SCHEMES)}"
+        )
+    weight, activation = weight or SCHEMES[scheme][0], activation or SCHEMES[scheme][1]
     for name, layer in list(weight_layers(net)):
         if name not in keep:
             quantize_weight(layer, SwitchWeight({k: weight(k) for k in precisions}))

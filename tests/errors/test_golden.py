@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto
 
-from hwgen import api, cli
+from hwgen import api
 from hwgen.cli import main
 from hwgen.core.codes import CODES
 from hwgen.core.resources import resource
@@ -172,7 +172,6 @@ def _(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         raise IndexError("list index out of range")
 
     monkeypatch.setattr(api, "inspect", fault)
-    monkeypatch.setattr(cli, "_inspect", fault)
     return ["inspect", "net.onnx"]
 
 

@@ -153,10 +153,12 @@ def test_a_budget_of_luts_is_kept(build):
     rng = np.random.default_rng(8)
     source = build(rng)
     data, designs = frames(rng, source, 24), {}
-    even = [sum(estimator(400)(quantize(source, bits, 4, data)).values()) for bits in (2, 3, 4)]
+    even = [
+        sum(estimator(interval=400)(quantize(source, bits, 4, data)).values()) for bits in (2, 3, 4)
+    ]
     for budget in even:
         made, report = post_training(source, 8, 4, data, budget_luts=int(budget),
-                                     estimate=estimator(400))  # fmt: skip
+                                     estimate=estimator(interval=400))  # fmt: skip
         design = schedule(run_passes(lift(made)), interval=400)
         assert design.interval <= 400
         assert design.total().lut <= int(budget)
@@ -165,7 +167,7 @@ def test_a_budget_of_luts_is_kept(build):
     assert list(designs.values()) == sorted(designs.values())
     assert designs[even[-1]] >= post_training(source, 4, 4, data)[1].sqnr
     with pytest.raises(HwgenError, match="HW110"):
-        post_training(source, 8, 4, data, budget_luts=50, estimate=estimator(400))
+        post_training(source, 8, 4, data, budget_luts=50, estimate=estimator(interval=400))
 
 
 def test_noise_falls_with_bits():
@@ -198,8 +200,8 @@ def test_auto_is_no_worse_than_what_it_tried():
     steps = []
     _, chosen = post_training(source, 3, 3, data, "auto", progress=steps.append)
     _, plain = post_training(source, 3, 3, data, "minmax")
-    assert chosen.choices[0].startswith("chosen of 8 candidates: ")
-    assert sum(line.startswith("tried ") for line in chosen.choices) == 7
+    assert chosen.choices[0].startswith("chosen of 9 candidates: ")
+    assert sum(line.startswith("tried ") for line in chosen.choices) == 8
     assert chosen.sqnr > plain.sqnr
     assert any(step.startswith("trying ") for step in steps)
 

@@ -58,14 +58,35 @@ def test_a_float_model_becomes_a_quantized_one(
     assert found["worst"] and found["weight_bytes"] * 8 == found["float_bytes"]
 
 
+def test_a_report_names_the_worst_layers(
+    float_model: Path, calib: Path, hwgen: Command, tmp_path: Path
+) -> None:
+    how = (*BITS, "--calib", calib)
+    outcome = hwgen("quantize", float_model, *how, "-o", tmp_path / "q.onnx",
+                    "--report", tmp_path / "q.md", "--json")  # fmt: skip
+    page = (tmp_path / "q.md").read_text("utf-8")
+    assert f"1. {outcome.json()['worst'][0]}: " in page and "](q.svg)" in page
+    assert hwgen("build", float_model, *how, "--frames", 1, "-o", tmp_path / "b").code == 0
+    reports = tmp_path / "b" / "reports"
+    assert (reports / "sqnr.svg").read_bytes() == (tmp_path / "q.svg").read_bytes()
+    assert (reports / "quantization.md").read_text("utf-8") == page.replace("q.svg", "sqnr.svg")
+    assert "(quantization.md)" in (reports / "index.md").read_text("utf-8")
+    for report, code in (("q.txt", "HW110"), ("none/q.md", "HW111")):
+        refused = hwgen("quantize", float_model, *how, "-o", tmp_path / "no.onnx",
+                        "--report", tmp_path / report, "--json")  # fmt: skip
+        assert [p["code"] for p in refused.json()["errors"]] == [code]
+        assert not (tmp_path / "no.onnx").exists()
+
+
 def test_auto_says_what_it_chose(
     float_model: Path, calib: Path, hwgen: Command, tmp_path: Path
 ) -> None:
     outcome = hwgen("quantize", float_model, *BITS, "--calib", calib, "--method", "auto",
                     "-o", tmp_path / "q.onnx")  # fmt: skip
     assert outcome.code == 0, outcome.err
-    assert "chosen of 8 candidates: " in outcome.out
-    assert outcome.out.count("\n  tried ") == 7
+    assert "chosen of 9 candidates: " in outcome.out
+    assert "\n  for the highest output SQNR of those within" in outcome.out
+    assert outcome.out.count("\n  tried ") == 8
 
 
 def test_building_a_float_model_is_quantizing_and_building(

@@ -28,3 +28,26 @@ def test_build_and_simulate(model, folding, tmp_path):
     assert (result["verdict"], result["mismatches"]) == ("equal", 0)
     assert result["frames"] > 12
     assert result["interval"] == built.manifest["interval"]
+
+
+@needs_simulator
+@pytest.mark.parametrize(
+    ("net", "dsp", "dsps"),
+    [
+        ("digits_cnn_w2a4", "dsp48e1", 30),
+        pytest.param("mnist_cnn_w8a8", "mult18x18", None, marks=pytest.mark.slow),
+    ],
+)
+def test_build_and_simulate_with_dsps(net, dsp, dsps, tmp_path):
+    model = resource("models") / f"{net}.onnx"
+    built = api.build(model, tmp_path / "build", dsp=dsp, dsps=dsps, frames=4,
+                      frames_file=model.with_suffix(".npz"), compare=0)  # fmt: skip
+    used = [s for s in built.manifest["stages"] if s["lowering"].startswith(dsp)]
+    assert used and 0 < sum(s["estimate"]["dsp"] for s in used) <= (dsps or 10**6)
+    assert (
+        f"{sum(s['estimate']['dsp'] for s in used)} DSP"
+        in (built.folder / "reports" / "index.md").read_text()
+    )
+    result = api.simulate(built.folder)
+    assert (result["verdict"], result["mismatches"]) == ("equal", 0)
+    assert result["interval"] == built.manifest["interval"]

@@ -61,6 +61,26 @@ def test_each_precision_alone_is_the_network_switched_to_it(bits: int) -> None:
     assert compare(alone, frames()).near <= 2
 
 
+@pytest.mark.parametrize("scheme", sw.SCHEMES)
+def test_every_scheme_down_to_one_bit(scheme: str) -> None:
+    """One bit: the weights' signs; the activations have two levels."""
+    net = nn.Sequential(
+        q.FixedPoint(4, 1 / 16), nn.Conv2d(2, 5, 3), nn.BatchNorm2d(5), nn.ReLU(),
+        nn.Flatten(), nn.Linear(180, 3),
+    )  # fmt: skip
+    sw.make_switchable(net, (4, 2, 1), scheme=scheme)
+    x = torch.from_numpy(frames())
+    for bits in (4, 2, 1):
+        with torch.no_grad():
+            for _ in range(3):
+                sw.set_bits(net, bits).train()(x)
+        alone = sw.single(net, bits)
+        assert compare(alone, frames()).near <= 4
+        levels = 2 if bits == 1 else 2**bits
+        assert len(alone[1].weight[0].unique()) <= levels
+    assert isinstance(q.quantizer_of(sw.single(net, 1)[1]), q.Binary)
+
+
 def test_codes_of_lower_precisions_are_the_upper_bits() -> None:
     net = trained()
     latent = net[1].parametrizations.weight.original
@@ -138,6 +158,8 @@ def test_mistakes() -> None:
         sw.set_bits(network(), 3)
     with pytest.raises(HwgenError, match="HW110"):
         sw.make_switchable(nn.Sequential(nn.Linear(2, 2)), (4,))
+    with pytest.raises(HwgenError, match="HW110"):
+        sw.make_switchable(nn.Sequential(nn.Linear(2, 2)), (4, 2), scheme="best")
 
 
 def test_one_export_holds_all_precisions_and_each_builds_alone(tmp_path) -> None:

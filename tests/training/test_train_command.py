@@ -67,6 +67,21 @@ def test_all_precisions_in_one_file(tmp_path: Path, capsys) -> None:
     assert hwgen(capsys, "inspect", out, "--output-name", "y2", "--wbits", 3)[0] == 0
 
 
+@pytest.mark.parametrize("recipe", ["digits-mlp", "jets", "faces"])
+def test_a_recipe_ends_in_verilog(recipe: str, tmp_path: Path, capsys) -> None:
+    if recipe == "faces":
+        pytest.importorskip("skimage", reason="needs scikit-image's patches of faces")
+    out, frames, build = tmp_path / "net.onnx", tmp_path / "test.npz", tmp_path / "build"
+    assert hwgen(capsys, "train", recipe, "--epochs", 1, "-o", out, "--test-frames", frames)[0] == 0
+    with np.load(frames) as content:
+        np.save(tmp_path / "x.npy", content["x"][:4])
+    words = ("--frames-file", tmp_path / "x.npy", "--frames", 4, "-o", build)
+    assert hwgen(capsys, "build", out, *words)[0] == 0
+    code, shown, progress = hwgen(capsys, "sim", build, "--json")
+    assert code == 0, progress
+    assert json.loads(shown)["mismatches"] == 0
+
+
 @pytest.mark.parametrize("method", ["lsq", "rvsm"])
 def test_a_killed_run_goes_on(tmp_path: Path, method: str) -> None:
     class Killed(Exception):
