@@ -45,7 +45,7 @@ def test_thresholds_are_within_two_fifths_of_the_measured(row):
     ways = [way for w in Lowering.of(op) for way in (w, *w.in_dsps("dsp48e1"))]
     way = next(w for w in ways if w.name == row["circuit"])
     cost = way.cost(op, Folding(row["pe"]), x)
-    assert cost.lut == pytest.approx(row["lut"], rel=0.4)
+    assert cost.lut == pytest.approx(row["lut"], rel=0.4, abs=10)
     assert cost.dsp == row["dsp"]
     assert cost.interval == row["interval"]
     assert cost.latency == row["latency"]
