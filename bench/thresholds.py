@@ -57,10 +57,11 @@ def case(name: str) -> tuple[Threshold, TensorType]:
 def rows(name: str, pe: int, circuits: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """One for every circuit that there is at this PE, or of those named."""
     op, x = case(name)
-    ways = [w for w in Lowering.of(op) if w.applies(op, x) and Folding(pe) in w.foldings(op, x)]
+    ways = [*Lowering.of(op), *(v for w in Lowering.of(op) for v in w.in_dsps("dsp48e1"))]
+    ways = [w for w in ways if w.applies(op, x) and Folding(pe) in w.foldings(op, x)]
     options = [Option(w, Folding(pe), w.cost(op, Folding(pe), x)) for w in ways]
     names = [option.lowering.name for option in options]
-    least = min(options, key=lambda option: option.size)
+    least = min((o for o in options if not o.cost.dsp), key=lambda option: option.size)
     frames = np.random.default_rng(1).integers(x.range.lo, x.range.hi + 1, (FRAMES, CHANNELS))
     for option in options:
         if option.cost.lut > 4000 or option.lowering.name not in (circuits or names):

@@ -23,11 +23,12 @@ def _rows_for_all(lines: Lines) -> DigitRows:
 
 @dataclass(frozen=True, eq=False)
 class LinePlan:
-    """Lines for so many channels, LANES at a time."""
+    """Lines for so many channels, LANES at a time; with ``in_dsp``, ``x' * m + b`` in a DSP each."""
 
     lines: Lines
     channels: int
     lanes: int
+    in_dsp: bool = False
 
     @property
     def groups(self) -> int:
@@ -61,6 +62,10 @@ class LinePlan:
         lines, alike = self.lines, all(rows is self.rows[0] for rows in self.rows)
         flip = np.broadcast_to(lines.flip[:, None], lines.m.shape).astype(np.int64)
         work: list[tuple[str, Constants]] = [("offset", [("c", lines.c), ("flip", flip)])]
+        last = [("first", [("first", lines.first)])] if lines.first.any() else []
+        if self.in_dsp:
+            work += [("product", [("m", lines.m)]), ("bias", [("b", lines.b)])]
+            return [*work, *last, ("clip", [])]
         start = self.rows[0].offsets.reshape(lines.b.shape) if alike else lines.b
         for k in range(max(len(rows.rows) for rows in self.rows)):
             constants = [("b", start)] if k == 0 else []
@@ -70,13 +75,13 @@ class LinePlan:
             work.append(("row", constants))
         if len(work) == 1:
             work[0][1].append(("b", lines.b))
-        if lines.first.any():
-            work.append(("first", [("first", lines.first)]))
-        return [*work, ("clip", [])]
+        return [*work, *last, ("clip", [])]
 
     @property
     def stages(self) -> list[list[tuple[str, Constants]]]:
-        """The work between two registers each."""
+        """The work between two registers each; a DSP has registers of its own to be filled."""
+        if self.in_dsp:
+            return [*([step] for step in self.work[:3]), self.work[3:]]
         steps = range(0, len(self.work), LEVELS_PER_STAGE)
         return [self.work[t : t + LEVELS_PER_STAGE] for t in steps]
 

@@ -40,10 +40,10 @@ class MultiplyShift(ThresholdSearch):
     """
 
     def __init__(self, x_range: IntRange, y_range: IntRange, lines: Lines, *,
-                 channels: int, lanes: int, name: str = "lines"):  # fmt: skip
+                 channels: int, lanes: int, in_dsp: bool = False, name: str = "lines"):  # fmt: skip
         super().__init__(x_range, y_range, lines.breaks, channels=channels, lanes=lanes,
                          base=y_range.lo, name=name)  # fmt: skip
-        self.lines, self.plan = lines, LinePlan(lines, channels, lanes)
+        self.lines, self.plan = lines, LinePlan(lines, channels, lanes, in_dsp)
 
     @property
     def depth(self) -> int:
@@ -106,6 +106,15 @@ class MultiplyShift(ThresholdSearch):
         self._drop(lane, before, row.unit)
         lane.total = add_row(m, row, before, lane.unit, lane.x, digits[0] if digits else None)
         lane.unit, lane.added = row.unit, lane.added + 1
+
+    def _product(self, m: Module, lane: _Lane, factor: Value) -> None:
+        lane.total = Signal(len(lane.x) + len(factor), name="product")
+        m.d.comb += lane.total.eq(lane.x * factor)
+
+    def _bias(self, m: Module, lane: _Lane, b: Value) -> None:
+        total = Signal(len(lane.total) + 1, name="product")
+        m.d.comb += total.eq(lane.total + b)
+        lane.total = total
 
     def _drop(self, lane: _Lane, total: Value, unit: int) -> None:
         """Notes whether bits below ``2**unit`` were not all 0, where ties matter."""

@@ -66,29 +66,30 @@ class Stairs:
     def factors(self, shift: int, even: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The least and the greatest m of each row for which some b exists; least > greatest where
         there is none. All between them are feasible."""
-        reached, below = self.bounds(shift, even)
-        ends = []
-        for start in (0, LARGEST_FACTOR):
-            m, left = np.full(len(self.at), start), np.arange(len(self.at))
-            while len(left):
-                at, low, high = self.at[left], reached[left], below[left]
-                low = low - m[left, None] * at
-                high = high - m[left, None] * (at - 1)
-                rows, i, j = np.arange(len(left)), low.argmax(axis=1), high.argmin(axis=1)
-                room, slope = high[rows, j] - low[rows, i], at[rows, i] - at[rows, j] + 1
-                toward = slope > 0 if start == 0 else slope < 0
-                m[left[(room < 0) & ~toward]] = LARGEST_FACTOR + 1 if start == 0 else -1
-                go = (room < 0) & toward
-                left, room, slope = left[go], room[go], slope[go]
-                m[left] += np.sign(slope) * -(room // np.abs(slope))  # the tangent's root
-                left = left[(m[left] >= 0) & (m[left] <= LARGEST_FACTOR)]
-            ends.append(m)
-        return ends[0], ends[1]
+        bounds = self.bounds(shift, even)
+        return self._end(0, *bounds), self._end(LARGEST_FACTOR, *bounds)
 
     def feasible(self, shift: int, even: int | None = None) -> np.ndarray:
         """Which rows are lines at ``shift``."""
-        least, greatest = self.factors(shift, even)
-        return least <= greatest
+        return self._end(0, *self.bounds(shift, even)) <= LARGEST_FACTOR
+
+    def _end(self, start: int, reached: np.ndarray, below: np.ndarray) -> np.ndarray:
+        """The first feasible m of each row from ``start``, one end of the factors, onwards; beyond
+        the other end where there is none."""
+        m, left = np.full(len(self.at), start), np.arange(len(self.at))
+        while len(left):
+            at, low, high = self.at[left], reached[left], below[left]
+            low = low - m[left, None] * at
+            high = high - m[left, None] * (at - 1)
+            rows, i, j = np.arange(len(left)), low.argmax(axis=1), high.argmin(axis=1)
+            room, slope = high[rows, j] - low[rows, i], at[rows, i] - at[rows, j] + 1
+            toward = slope > 0 if start == 0 else slope < 0
+            m[left[(room < 0) & ~toward]] = LARGEST_FACTOR + 1 if start == 0 else -1
+            go = (room < 0) & toward
+            left, room, slope = left[go], room[go], slope[go]
+            m[left] += np.sign(slope) * -(room // np.abs(slope))  # the tangent's root
+            left = left[(m[left] >= 0) & (m[left] <= LARGEST_FACTOR)]
+        return m
 
     def room(self, m: np.ndarray, shift: int, even: int | None) -> tuple[np.ndarray, np.ndarray]:
         """The least and the greatest b of each row."""

@@ -88,9 +88,15 @@ def ram_cost(width: int, depth: int) -> tuple[int, float]:
     return math.ceil(width / 1.5 * math.ceil(depth / 32)), 0.0
 
 
+def table_cost(width: int, depth: int) -> tuple[int, float]:
+    """(LUT, BRAM) of a read-only memory of constants, whose LUTs hold one bit of 64 words each."""
+    lut, bram = rom_cost(width, depth)
+    return (width * math.ceil(depth / 64) if lut and depth > 1 else 0), bram
+
+
 def search_cost(width: int, stages: int, groups: int) -> tuple[float, float, float]:
     """(LUT, FF, BRAM) of a lane's binary search among ``2**stages - 1`` thresholds per channel."""
-    roms = [rom_cost(width, groups << stage) for stage in range(stages)]
+    roms = [table_cost(width, groups << stage) for stage in range(stages)]
     lut = stages * 0.6 * width + sum(lut for lut, _ in roms)
     return lut, stages * (2 * width + stages / 2), sum(bram for _, bram in roms)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.comparator_bank import ComparatorBank
+from hwgen.hw.dsp_layout import PORTS, Port
 from hwgen.hw.function_table import FunctionTable
 from hwgen.hw.line_plan import LinePlan
 from hwgen.hw.lines import Lines
@@ -23,7 +24,7 @@ from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, streaming
 from hwgen.lowering.affine import Stairs, equals, fit
-from hwgen.lowering.cost import register_bits, rom_cost, search_cost
+from hwgen.lowering.cost import register_bits, search_cost, table_cost
 
 LARGEST_TABLE = 1 << 12  # inputs up to which a table of all outputs is considered
 
@@ -95,11 +96,11 @@ class _Staircase(Lowering):
         return streaming(x[0].size // folding.pe, self.depth(op, folding, *x))
 
     def stated(self, op: Threshold, folding: Folding, *x: TensorType, lut: float, ff: float,
-               bram: float = 0.0) -> Cost:  # fmt: skip
+               bram: float = 0.0, dsp: int = 0) -> Cost:  # fmt: skip
         """A cost: one beat per cycle through the circuit's depth."""
         beats = x[0].size // folding.pe
         latency = beats - 1 + self.depth(op, folding, *x)
-        return Cost(round(lut), round(ff), bram, 0, beats, latency)
+        return Cost(round(lut), round(ff), bram, dsp, beats, latency)
 
     @staticmethod
     def groups(op: Threshold, folding: Folding, *x: TensorType) -> int:
@@ -131,7 +132,7 @@ class ThresholdComparators(_Comparing):
         pe, width, y = folding.pe, x[0].range.width, op.infer(*x).range
         groups = self.groups(op, folding, *x)
         constant = 0.3 if groups == 1 else 0.6  # a comparison with a constant is half a carry chain
-        rom_lut, bram = rom_cost(pe * op.steps * width, groups) if groups > 1 else (0, 0.0)
+        rom_lut, bram = table_cost(pe * op.steps * width, groups) if groups > 1 else (0, 0.0)
         lut = pe * (op.steps * constant * width + op.steps) + rom_lut + 4
         ff = register_bits(pe, x[0].range) + register_bits(pe, y) + 8
         return self.stated(op, folding, *x, lut=lut, ff=ff, bram=bram)
@@ -183,7 +184,7 @@ class ThresholdByTable(_Staircase):
 
     def cost(self, op: Threshold, folding: Folding, *x: TensorType) -> Cost:
         address = self.groups(op, folding, *x) << (x[0].range.size - 1).bit_length()
-        lut, bram = rom_cost(op.infer(*x).range.width, address)
+        lut, bram = table_cost(op.infer(*x).range.width, address)
         return self.stated(op, folding, *x, lut=folding.pe * lut + 10, ff=12,
                            bram=folding.pe * bram)  # fmt: skip
 
@@ -193,20 +194,41 @@ class _ByLines(_Staircase):
 
     segments: ClassVar[int]
 
+    def __init__(self, port: Port | None = None):
+        self.port = port
+        self.name = f"lines{self.segments}" if self.segments > 1 else "line"
+        if port:
+            self.name += f"_{port.name}"
+
+    def in_dsps(self, port: str) -> Iterator[Lowering]:
+        yield type(self)(PORTS[port])
+
     def applies(self, op: Threshold, *x: TensorType) -> bool:
-        enough = self.segments == 1 or op.steps >= 4 * self.segments - 1
-        return enough and lines_of(op, x[0].range, self.segments) is not None
+        if self.segments > 1:  # where fewer do, they are cheaper
+            fewer = lines_of(op, x[0].range, self.segments // 2)
+            if fewer is not None or op.steps < 4 * self.segments - 1:
+                return False
+        lines = lines_of(op, x[0].range, self.segments)
+        return lines is not None and (self.port is None or self.fits(lines, self.port))
+
+    @staticmethod
+    def fits(lines: Lines, port: Port) -> bool:
+        """Whether one DSP multiplies, and something is there to multiply with."""
+        sides = lines.bits, int(lines.m.max()).bit_length()
+        narrow, wide = sorted(side + port.signed_only for side in sides)
+        several = bool((lines.m != lines.m.flat[0]).any())
+        return several and narrow <= port.b_bits and wide <= port.a_bits
 
     def build(self, op: Threshold, folding: Folding, *x: TensorType) -> MultiplyShift:
         lines = lines_of(op, x[0].range, self.segments)
         assert lines is not None
         return MultiplyShift(x[0].range, op.infer(*x).range, lines, channels=x[0].channels,
-                             lanes=folding.pe)  # fmt: skip
+                             lanes=folding.pe, in_dsp=self.port is not None)  # fmt: skip
 
     def plan(self, op: Threshold, folding: Folding, *x: TensorType) -> LinePlan:
         lines = lines_of(op, x[0].range, self.segments)
         assert lines is not None
-        return LinePlan(lines, x[0].channels, folding.pe)
+        return LinePlan(lines, x[0].channels, folding.pe, self.port is not None)
 
     def depth(self, op: Threshold, folding: Folding, *x: TensorType) -> int:
         return self.plan(op, folding, *x).depth
@@ -216,34 +238,35 @@ class _ByLines(_Staircase):
         groups, width, lines = plan.groups, x[0].range.width, plan.lines
         lut, ff, bram = search_cost(width, plan.search, groups)
         memories = plan.memories()
-        roms = [rom_cost(*memory) for memory in memories]
+        roms = [table_cost(*memory) for memory in memories]
         adders = width + 2 + (y.width + 1) * (1 + bool(lines.first.any()))
         ff += (plan.depth - 1) * (lines.bits + 4 + y.width)
         stored = sum(width for width, _ in memories)
-        lut = pe * (lut + adders) + sum(rows.luts for rows in plan.rows) + 4
+        rows = 0 if self.port else sum(rows.luts for rows in plan.rows)
+        lut = pe * (lut + adders) + rows + 4
         return self.stated(
             op, folding, *x, lut=lut + sum(lut for lut, _ in roms),
             ff=pe * ff + stored + register_bits(pe, y),
-            bram=pe * bram + sum(bram for _, bram in roms),
+            bram=pe * bram + sum(bram for _, bram in roms), dsp=pe if self.port else 0,
         )  # fmt: skip
 
 
 class ThresholdByLine(_ByLines):
     """One line per channel."""
 
-    op, name, segments = Threshold, "line", 1
+    op, segments = Threshold, 1
 
 
 class ThresholdByTwoLines(_ByLines):
-    op, name, segments = Threshold, "lines2", 2
+    op, segments = Threshold, 2
 
 
 class ThresholdByFourLines(_ByLines):
-    op, name, segments = Threshold, "lines4", 4
+    op, segments = Threshold, 4
 
 
 class ThresholdByEightLines(_ByLines):
-    op, name, segments = Threshold, "lines8", 8
+    op, segments = Threshold, 8
 
 
 @lru_cache(maxsize=256)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.thresholds import case as threshold_case
 from hwgen.core.intrange import IntRange
 from hwgen.hw.dsp_layout import PORTS, Packing
-from hwgen.lowering import Folding
+from hwgen.lowering import Folding, Lowering
 from hwgen.lowering.cost import dot_product_luts, unrolled_product_cost
 from hwgen.ops.matmul import mac_cost
 
@@ -36,6 +37,18 @@ def test_constant_matrices_are_within_a_quarter_of_the_measured(row):
     case = np.load(BENCH / "cases" / f"{row['name'].removesuffix('_staged')}.npz")
     estimate, _ = unrolled_product_cost(case["W"].astype(int), int(case["abits"]))
     assert estimate == pytest.approx(row["xc7"]["lut_cells"], rel=0.25)
+
+
+@pytest.mark.parametrize("row", MEASURED["thresholds"], ids=lambda r: r["name"])
+def test_thresholds_are_within_two_fifths_of_the_measured(row):
+    op, x = threshold_case(row["case"])
+    ways = [way for w in Lowering.of(op) for way in (w, *w.in_dsps("dsp48e1"))]
+    way = next(w for w in ways if w.name == row["circuit"])
+    cost = way.cost(op, Folding(row["pe"]), x)
+    assert cost.lut == pytest.approx(row["lut"], rel=0.4, abs=10)
+    assert cost.dsp == row["dsp"]
+    assert cost.interval == row["interval"]
+    assert cost.latency == row["latency"]
 
 
 def test_more_of_anything_is_never_cheaper():

@@ -77,8 +77,15 @@ def test_every_folding_of_lines(data, seed):
     x = TensorType((data.draw(st.sampled_from([2, 6])),), IntRange(-300, 400))
     slope = rng.uniform(5, 30, (x.channels, 1))
     table = np.floor(rng.integers(-300, 300, (x.channels, 1)) + slope * np.arange(31)).astype(int)
+    table[:, 12:] += 50 * data.draw(st.integers(0, 1))  # two lines then
     op = Threshold(table, -3, rng.integers(0, 2, x.channels) * int(rng.integers(2)))
     ways = [way for way in foldings(op, [x]) if way[0].name.startswith("line")]
+    ways += [
+        (variant, folding)
+        for lowering, folding in ways
+        for variant in lowering.in_dsps("dsp48e1")
+        if variant.applies(op, x)
+    ]
     check_operator(op, [x], data.draw(st.sampled_from(ways)), rng)
 
 
