@@ -33,6 +33,9 @@ def estimator(**hardware: Any) -> Callable[[Source], dict[str, float]]:
         for stage in design.stages:
             name = layers[stage.node.name]
             found[name] = found.get(name, 0.0) + stage.cost.lut
+        for link in design.links:
+            name = layers.get(design.source(link.value), "")
+            found[name] = found.get(name, 0.0) + design.area(link).lut
         return found
 
     return estimate

@@ -46,8 +46,8 @@ def search_luts(session: Session, abits: int, budget: int, options: Options,
                 estimate: Estimate) -> dict[str, tuple[int, int]]:  # fmt: skip
     """(weight, activation) bits by layer whose hardware is estimated at ``budget`` LUTs at most.
 
-    ``estimate`` is asked once for each of :data:`WIDTHS`, on the model with all layers at that
-    width and weights rounded to nearest. Raises HW110 where the smallest choice is too large.
+    ``estimate`` is asked for each of :data:`WIDTHS`, on the model with all layers at that width and
+    weights rounded to nearest, and for what is chosen. Raises HW110 where the smallest choice is too large.
     """
     plain = replace(options, bias_correction=False, rounding=None, sequential=False, widths=None,
                     bit_allocation=False, edge_bits=1, method=options.clip)  # fmt: skip
@@ -58,8 +58,15 @@ def search_luts(session: Session, abits: int, budget: int, options: Options,
     names = [layer.name for layer in session.layers]
     costs = {n: {bits: found[bits].get(n, 0.0) for bits in WIDTHS} for n in names}
     rest = max(sum(of.values()) - sum(of.get(n, 0.0) for n in names) for of in found.values())
-    chosen = choose(noise(session, options), costs, budget, "LUT", session.net.name, rest)
-    return {name: (bits, abits) for name, bits in chosen.items()}
+    curves = noise(session, options)
+    while True:  # a link's lanes depend on the layers at both ends, so that a mixture may cost more
+        chosen = choose(curves, costs, budget, "LUT", session.net.name, rest)
+        widths = {name: (bits, abits) for name, bits in chosen.items()}
+        mixed = session.run(max(WIDTHS), abits, replace(plain, widths=widths))
+        over = sum(estimate(mixed.source).values()) - budget
+        if over <= 0:
+            return widths
+        rest += max(over, 1.0)
 
 
 def noise(session: Session, options: Options) -> dict[str, dict[int, float]]:

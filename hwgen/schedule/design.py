@@ -81,19 +81,22 @@ class Design:
 
     def between(self) -> Area:
         """Estimated area of the links and of the ports."""
-        parts: list[Area] = []
-        for link in self.links:
-            bits = self.graph.type(link.value).range.width
-            wide = max(link.lanes_from, link.lanes_to) * bits
-            parts += [buffer_area(wide, link.depth),
-                      converter_area(link.lanes_from, link.lanes_to, bits)]  # fmt: skip
-            if link.value in {port.value for port in self.graph.inputs}:
-                parts.append(port_area(link.lanes_from * bits, 1, output=False))
-            if not link.consumer:
-                beats = link.elements // link.lanes_to
-                parts.append(port_area(link.lanes_to * bits, beats, output=True))
+        parts = [self.area(link) for link in self.links]
         return Area(round(sum(p.lut for p in parts)), round(sum(p.ff for p in parts)),
                     sum(p.bram for p in parts))  # fmt: skip
+
+    def area(self, link: Link) -> Area:
+        """Estimated area of a link, and of the port that it leads from or to."""
+        bits = self.graph.type(link.value).range.width
+        wide = max(link.lanes_from, link.lanes_to) * bits
+        parts = [buffer_area(wide, link.depth),
+                 converter_area(link.lanes_from, link.lanes_to, bits)]  # fmt: skip
+        if link.value in {port.value for port in self.graph.inputs}:
+            parts.append(port_area(link.lanes_from * bits, 1, output=False))
+        if not link.consumer:
+            beats = link.elements // link.lanes_to
+            parts.append(port_area(link.lanes_to * bits, beats, output=True))
+        return Area(*(sum(kind) for kind in zip(*parts, strict=True)))
 
     def total(self) -> Cost:
         """Estimated area of all stages and of what stands between them."""

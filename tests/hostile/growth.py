@@ -170,7 +170,8 @@ def concat_of_10_000() -> ModelProto:
 
 
 def _two_scales(first: float, second: float, bits: int = 8) -> ModelProto:
-    def build(net: Net, x: str) -> str:
+    def build(net: Net, _: str) -> str:
+        x = net.quant("x", 0.25, bits)
         a, b = (net.quant(net.node("MatMul", x, _identity(net, k)), scale, bits)
                 for k, scale in enumerate((first, second)))  # fmt: skip
         return net.quant(net.node("Add", a, b), 0.5, bits)
@@ -182,10 +183,10 @@ def _identity(net: Net, turn: int) -> str:
     return net.quant(net.const(np.roll(np.eye(4), turn, axis=0)), 1.0, 2)
 
 
-add("sum_of_scales_1e30", lambda: _two_scales(1e-15, 1e15), "HW202")
-add("sum_of_scales_1e76", lambda: _two_scales(1.2e-38, 3e38), "HW202")
-add("sum_of_scales_irrational", lambda: _two_scales(0.1, 0.1 * 2**0.5, 8), "HW202")
-add("sum_of_2_32_pairs", lambda: _two_scales(0.1, 0.3, 16), "HW202")
+add("sum_of_scales_1e30", lambda: _two_scales(1e-15, 1e15))
+add("sum_of_scales_1e76", lambda: _two_scales(1.2e-38, 3e38))
+add("sum_of_scales_irrational", lambda: _two_scales(0.1, 0.1 * 2**0.5))
+add("sum_of_2_24_pairs", lambda: _two_scales(0.1, 0.3, 12), "HW202")
 
 
 @hazard(*BAD, "HW106")
