@@ -42,21 +42,21 @@ def sat(seed: int) -> dict[str, Arm]:
 
 
 def guided(seed: int) -> dict[str, Arm]:
-    data = load(common.DEEP.data)
+    data = load(common.WIDE.data)
     x = torch.from_numpy(data.train[0][:1000])
-    names = [name for name, _ in weight_layers(wide_activations(seed, data))]
+    names = [name for name, _ in weight_layers(wide_activations(seed, data, common.WIDE))]
     bits = dict.fromkeys(names, 2) | {names[0]: 8, names[-1]: 8}
     inner = dict.fromkeys(names[1:-1], 2)
     arms: dict[str, Arm] = {}
     for label, schedule in (("plain", None), ("guided", qgt.Schedule(3e-2, 30.0))):
-        net = wide_activations(seed, data)
+        net = wide_activations(seed, data, common.WIDE)
 
         def loss(net: nn.Module, x: torch.Tensor, y: torch.Tensor, t: float,
                  schedule: qgt.Schedule | None = schedule) -> torch.Tensor:  # fmt: skip
             task = nn.functional.cross_entropy(net(x), y)
             return task if schedule is None else task + schedule(t) * qgt.regularizer(net, inner)
 
-        fit(net, data, epochs=common.DEEP.epochs, rate=common.DEEP.rate, seed=seed, loss=loss)
+        fit(net, data, epochs=common.WIDE.epochs, rate=common.WIDE.rate, seed=seed, loss=loss)
         low, full = qgt.rom_bytes(net, bits)
         arms[f"{label}, float weights"] = {
             "fake-quantized": accuracy(net, *data.test),
@@ -94,7 +94,7 @@ def faces(seed: int) -> dict[str, Arm]:
 
 
 def switch(seed: int) -> dict[str, Arm]:
-    recipe = recipe_of("digits", epochs=10)
+    recipe = recipe_of("fashion14", epochs=5)
     data = load(recipe.data)
 
     def fresh() -> nn.Sequential:

@@ -15,7 +15,8 @@ from hwgen.training.quantizers import LSQActivation
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/research.md"
-DEEP = Recipe("mnist14", (12, "pool", 16, 16, "pool"), (32,), epochs=5)
+DEEP = Recipe("fashion14", (12, "pool", 16, 16, "pool"), (32,), epochs=5)
+WIDE = Recipe("fashion14", (16, "pool", 32, 32, "pool"), (64,), epochs=5)
 Arm = dict[str, float]
 
 

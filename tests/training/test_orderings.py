@@ -24,7 +24,7 @@ from hwgen.training.robust import attack
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        research_common, "DEEP", replace(research_common.DEEP, data="digits", epochs=6)
+        research_common, "WIDE", replace(research_common.DEEP, data="digits", epochs=6)
     )
 
 
