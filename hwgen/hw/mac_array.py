@@ -19,6 +19,7 @@ from hwgen.hw.dot_product import (
 )
 from hwgen.hw.dsp_layout import Packing
 from hwgen.hw.packed_products import PackedProducts, packed_registers
+from hwgen.hw.stepping import data_register, delay_flags
 from hwgen.hw.stream import element, words
 from hwgen.hw.weight_memory import WeightMemory, pack
 
@@ -114,16 +115,10 @@ class MacArray(Component):
         x, fire, valid, first, last = self._issue(m, step)
         lanes = [[x[k] for k in range(s, len(x), self.sets)] for s in range(self.sets)]
 
-        def register(value: Value) -> Signal:
-            later = Signal(value.shape(), reset_less=True)
-            with m.If(step):
-                m.d.sync += later.eq(value)
-            return later
-
+        register = data_register(m, step)
         run = self.pe // self.sets
         rows = [] if self.constant else self._fetch(m, step, fire)
-        for _ in range(self.registers):
-            valid, first, last = self._delay(m, step, valid, first, last)
+        valid, first, last = delay_flags(m, step, self.registers, valid, first, last)
         accumulators = [
             Signal(element(self.y_range), name=f"acc_{p}", reset_less=True)
             for p in range(self.pe if self.beats > 1 else 0)
@@ -208,10 +203,3 @@ class MacArray(Component):
         m.d.comb += [memory.en.eq(step), memory.addr.eq(address)]
         fields = [memory.data[k * width : (k + 1) * width] for k in range(self.pe * self.simd)]
         return [fields[p * self.simd : (p + 1) * self.simd] for p in range(self.pe)]
-
-    @staticmethod
-    def _delay(m: Module, step: Signal, *flags: Signal) -> list[Signal]:
-        delayed = [Signal() for _ in flags]
-        with m.If(step):
-            m.d.sync += [later.eq(flag) for later, flag in zip(delayed, flags, strict=True)]
-        return delayed

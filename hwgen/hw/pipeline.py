@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from amaranth import Module
-from amaranth.lib.wiring import Component, Out, connect, flipped
+from amaranth.lib.wiring import Component, connect, flipped
 
 
 class Pipeline(Component):
@@ -35,16 +35,4 @@ class Pipeline(Component):
             connect(m, source.o, sink.i)
         connect(m, flipped(self.i), parts[0].i)
         connect(m, parts[-1].o, flipped(self.o))
-        return m
-
-
-class Wire(Component):
-    """A stream passed on as it is: no logic, interval one beat per cycle, latency 0."""
-
-    def __init__(self, signature):
-        super().__init__({"i": Out(signature).flip(), "o": Out(signature)})
-
-    def elaborate(self, platform):
-        m = Module()
-        connect(m, flipped(self.i), flipped(self.o))
         return m

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.dot_product import add_tree, tree_registers
+from hwgen.hw.stepping import data_register, delay_flags
 from hwgen.hw.stream import words
 
 
@@ -46,24 +47,13 @@ class SumTree(wiring.Component):
         m = Module()
         step = Signal()
 
-        def register(value: Value) -> Signal:
-            later = Signal(value.shape(), reset_less=True)
-            with m.If(step):
-                m.d.sync += later.eq(value)
-            return later
-
         m.d.comb += [step.eq(self.o.ready | ~self.o.valid), self.i.ready.eq(step)]
-        valid = self.i.valid
-        for _ in range(tree_registers(self.groups)):
-            later = Signal()
-            with m.If(step):
-                m.d.sync += later.eq(valid)
-            valid = later
+        (valid,) = delay_flags(m, step, tree_registers(self.groups), self.i.valid)
         with m.If(step):
             m.d.sync += self.o.valid.eq(valid)
         for s in range(self.lanes):
             terms = [self.i.payload[k] for k in range(s, len(self.i.payload), self.lanes)]
-            total = add_tree(terms, register)
+            total = add_tree(terms, data_register(m, step))
             with m.If(step & valid):
                 m.d.sync += self.o.payload[s].eq(total)
         return m

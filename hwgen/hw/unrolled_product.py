@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from hwgen.core.intrange import IntRange
 from hwgen.hw.constant_product import constant_dot_products, product_registers
+from hwgen.hw.stepping import data_register, delay_flags
 from hwgen.hw.stream import words
 
 
@@ -43,23 +44,13 @@ class UnrolledProduct(Component):
 
     def elaborate(self, platform):
         m = Module()
-        step, valid = Signal(), self.i.valid
+        step = Signal()
         m.d.comb += [step.eq(self.o.ready | ~self.o.valid), self.i.ready.eq(step)]
 
-        def register(value: Value) -> Signal:
-            later = Signal(value.shape(), reset_less=True)
-            with m.If(step):
-                m.d.sync += later.eq(value)
-            return later
-
-        for _ in range(self.latency):
-            later = Signal(name="valid")
-            with m.If(step):
-                m.d.sync += later.eq(valid)
-            valid = later
+        (valid,) = delay_flags(m, step, self.latency, self.i.valid)
         m.d.comb += self.o.valid.eq(valid)
         lanes = [self.i.payload[k] for k in range(len(self.weight))]
-        sums = constant_dot_products(m, lanes, self.weight, register, self.latency)
+        sums = constant_dot_products(m, lanes, self.weight, data_register(m, step), self.latency)
         for y, total in zip(self.o.payload, sums, strict=True):
             m.d.comb += y.eq(total)
         return m
