@@ -18,7 +18,7 @@ from hwgen.ir.execute import run_frames
 from hwgen.ops import TopK
 
 pytest.importorskip("onnxruntime", reason="the oracle needs onnxruntime")
-DATA = Path(os.environ.get("HWGEN_DATA", "/nonexistent"))
+DATA = Path(os.environ.get("HWGEN_DATA") or "/nonexistent")
 pytestmark = pytest.mark.skipif(
     not DATA.is_dir(), reason="HWGEN_DATA does not name the folder of published models"
 )

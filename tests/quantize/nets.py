@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hwgen.frontends import Source, source_of
 
-DATA = Path(os.environ.get("HWGEN_DATA", "/nonexistent"))
+DATA = Path(os.environ.get("HWGEN_DATA") or "/nonexistent")
 node = helper.make_node
 
 

@@ -23,9 +23,9 @@ from hwgen.training.robust import attack
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        research_common, "WIDE", replace(research_common.DEEP, data="digits", epochs=6)
-    )
+    digits = replace(research_common.DEEP, data="digits", epochs=6)
+    monkeypatch.setattr(research_common, "WIDE", digits)
+    monkeypatch.setattr(research_common, "DEEP", digits)
 
 
 def test_guided_weights_survive_snapping() -> None:
