@@ -15,6 +15,7 @@ from hwgen.core.errors import fail
 from hwgen.emit.templates import template
 from hwgen.synth.yosys import TOOLS
 
+_OWN = re.compile(r"\$(?!__).*")  # cells of yosys itself, which it writes as expressions
 _MODULE = re.compile(r"^\s*module\s+\\?([^\s(;#]+)", re.M)
 _INCLUDE = re.compile(r'^\s*`include\s+"([^"]+)"', re.M)
 
@@ -37,8 +38,7 @@ def write_models(folder: Path, tool: str, cells: Iterable[str]) -> list[Path]:
     ours = "\n".join(template(path) for path in TOOLS[tool].our_models)
     files = [yosys_share() / path for path in (TOOLS[tool].models,) if path]
     known = set(_MODULE.findall(ours)).union(*map(_modules, files))
-    # Cells whose names begin with a dollar are yosys' own, which it writes as expressions.
-    if missing := sorted(kind for kind in {*cells} - known if not kind.startswith("$")):
+    if missing := sorted(kind for kind in {*cells} - known if not _OWN.fullmatch(kind)):
         fail(
             "HW604", where=str(folder), why=f"there is no model of {', '.join(missing)}",
             help="`hwgen sim` simulates the design itself; other tools of `hwgen synth --help` may "
