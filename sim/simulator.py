@@ -97,6 +97,8 @@ def build_simulator(
         shutil.rmtree(old, ignore_errors=True)
     folder.mkdir(exist_ok=True)
     os.environ.update(simulator.environment)
+    if netlist:  # a long program that runs for a short time
+        os.environ["MAKEFLAGS"] = os.environ["MAKEFLAGS"].replace("OPT_FAST=-O2", "OPT_FAST=-O0")
     trace = [f"--trace-{waves_format()}", "--trace-structs"] if waves else []
     cells = [*NETLIST_ARGS, *sorted({f"-I{path.parent}" for path in sources})] if netlist else []
     with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as making:
