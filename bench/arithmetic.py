@@ -17,6 +17,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from fcntl import LOCK_EX, flock
 from importlib.metadata import version
 from pathlib import Path
 
@@ -188,14 +189,20 @@ def constant(name: str, variant: str, mappings: Iterable[str] = tuple(MAPPINGS))
 
 def store(kind: str, rows: Iterable[dict]) -> None:
     """Put rows in the results file in the place of those of the same name and SIMD."""
-    data = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.open("a+") as file:  # several benchmarks may run at once
+        flock(file, LOCK_EX)
+        _merge(kind, rows)
+
+
+def _merge(kind: str, rows: Iterable[dict]) -> None:
+    data = json.loads(RESULTS.read_text() or "{}")
     data["tools"] = {tool: version(tool) for tool in ("pyosys", "amaranth", "numpy")}
     table = {(r["name"], r.get("simd", 0)): r for r in data.get(kind, [])}
     for row in rows:
         key = row["name"], row.get("simd", 0)
         table[key] = table.get(key, {}) | row
     data[kind] = [table[key] for key in sorted(table)]
-    RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(data, indent=1) + "\n")
 
 
