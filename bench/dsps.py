@@ -4,7 +4,7 @@ python -m bench.dsps [--port dsp48e1 ...] [--only w4a4 w8a8 ...]
 
 PE = 8, SIMD = 16, signed weights, unsigned activations, registers with a clock enable at the edges.
 The netlist that yosys makes runs in Verilator against NumPy, with yosys' own models of the cells; of
-a DSP48E2 and a MULT18X18D it has none, so those of dsp_cells.v stand in, which only multiply. Every
+a DSP48E2 and a MULT18X18D it has none, so ours stand in, which only multiply. Every
 lane of every DSP meets every pair of a weight and an x, the others at the same time other pairs;
 the enable falls at random.
 """
@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyosys
 from amaranth.back import rtlil
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
@@ -34,25 +33,23 @@ from hwgen.hw.dot_product import sum_range
 from hwgen.hw.dsp_layout import PORTS, Packing, Port, most_lanes
 from hwgen.hw.packed_products import PackedProducts, packed_registers
 from hwgen.hw.stream import element
+from hwgen.synth.netlist import write_models
 from hwgen.synth.report import Usage
-from sim.simulator import find_simulator
-
-SHARE = Path(pyosys.__file__).parent / "share"
-CELLS = Path(__file__).parent / "dsp_cells.v"
+from sim.simulator import NETLIST_ARGS, find_simulator
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """How yosys maps to a port's family, and where the models of its cells are."""
+    """How yosys maps to a port's family, and the tool whose models of cells hold there."""
 
     synth: str
-    models: tuple[str, ...]
+    tool: str
 
 
 FLOWS = {
-    "dsp48e1": Flow("synth_xilinx -family xc7 -flatten -noiopad", ("xilinx/cells_sim.v",)),
-    "dsp48e2": Flow("synth_xilinx -family xcup -flatten -noiopad", ("xilinx/cells_sim.v",)),
-    "mult18x18": Flow("synth_ecp5", ("ecp5/cells_sim.v",)),
+    "dsp48e1": Flow("synth_xilinx -family xc7 -flatten -noiopad", "yosys-xc7"),
+    "dsp48e2": Flow("synth_xilinx -family xcup -flatten -noiopad", "yosys-xcup"),
+    "mult18x18": Flow("synth_ecp5", "yosys-ecp5"),
 }
 ROWS = {
     "dsp48e1": ("w2a2", "w2a4", "w3a3", "w4a4", "w4a8", "w6a6", "w8a8"),
@@ -160,12 +157,12 @@ def simulate(circuit: PackedSums, netlist: Path, models: list[Path], folder: Pat
         x=8 * -(-len(circuit.x) // 8) - 1, w=8 * -(-len(circuit.w) // 8) - 1,
     ))  # fmt: skip
     command = [simulator.path, "--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-Wno-style",
-               "--bbox-unsup", f"-I{SHARE / 'ecp5'}", "-CFLAGS", "-std=c++20", "--top", "bench",
+               *NETLIST_ARGS, *(f"-I{path.parent}" for path in models), "-CFLAGS", "-std=c++20", "--top", "bench",
                "bench.sv", str(netlist), *map(str, models)]  # fmt: skip
     environment = {**os.environ, **simulator.environment}
     for step in (command, ["obj_dir/Vbench"]):
         done = subprocess.run(step, cwd=folder, env=environment, capture_output=True, text=True,
-                              check=False)  # fmt: skip
+                              check=False, errors="replace")  # fmt: skip
         if done.returncode:
             raise SystemExit(f"{step[0]} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
     lines = (folder / "y.mem").read_text().split()
@@ -189,7 +186,7 @@ def row(kind: str, name: str, *, pe: int = 8, simd: int = 16) -> dict[str, Any]:
         ]), folder, timeout=900)  # fmt: skip
         text = (folder / "stat.json").read_text()
         cells = json.loads(text)["modules"]["\\top"]["num_cells_by_type"]
-        models = [SHARE / path for path in flow.models] + [CELLS]
+        models = [folder / "cells.v", *write_models(folder, flow.tool, cells)]
         verified = simulate(circuit, folder / "top.v", models, folder)
     usage = Usage.of(cells)
     return {

@@ -90,6 +90,10 @@ class Netlist:
             age.update((net, later) for net in _drives(part))
         return max(age.get(net, 0) for nets in self.outputs.values() for net in nets)
 
+    def ordered(self) -> list[Part]:
+        """All parts, each after those that drive it. ValueError where there is feedback."""
+        return self._order(self._parts)
+
     @property
     def _parts(self) -> list[Part]:
         return [*self.luts, *self.carries, *self.wide, *self.flops, *self.delays]

@@ -1,6 +1,7 @@
 """Dot products, constant matrices and builds on ECP5 (LUT4): cells, and place and route.
 
 python -m bench.place [--only w2a4 w4a4 cmvm_16x16_w4a4 models/digits_mlp_w2a4.onnx ...]
+python -m bench.place --ice40    dot products and matrices on iCE40, cells alone
 
 Circuits come from :mod:`bench.dot_products` (PE = 8, SIMD = 16) and :mod:`bench.arithmetic`; the
 netlist that ``synth_ecp5`` maps them to is simulated against NumPy. Builds are made by
@@ -33,7 +34,7 @@ from hwgen.emit.yosys import run_yosys
 from hwgen.synth.report import Usage
 from hwgen.synth.yosys import ROM_LUTS, yosys_files
 
-SYNTH = "synth_ecp5 -nodsp -top top"
+SYNTH, ICE40 = "synth_ecp5 -nodsp -top top", "synth_ice40 -top top"
 PLACE = (
     "--85k --package CABGA756 --speed 6 --out-of-context --seed 1 --freq 400 --timing-allow-fail"
 )
@@ -43,11 +44,11 @@ DEFAULT = (
 )  # fmt: skip
 
 
-def circuit(name: str, folder: Path) -> bool:
+def circuit(name: str, folder: Path, synth: str = SYNTH) -> bool:
     """Write ``top.json`` of a circuit; whether its netlist computes what it should."""
     if name.startswith("cmvm"):
         weight, x_range = case(name)
-        part = ConstantProduct(x_range, weight, staged=False)
+        part = ConstantProduct(x_range, weight)
         check = part.check
     else:
         kind, bits = name.split("a")
@@ -61,7 +62,7 @@ def circuit(name: str, folder: Path) -> bool:
             return bool((from_bits(netlist.evaluate(stimulus)["y"], part.y_range) == y).all())
 
     (folder / "top.il").write_text(rtlil.convert(part, name="top", emit_src=False))
-    run_yosys(f"read_rtlil top.il\n{SYNTH}\nwrite_json top.json", folder, timeout=600)
+    run_yosys(f"read_rtlil top.il\n{synth}\nwrite_json top.json", folder, timeout=600)
     return check(Netlist.read(folder / "top.json", "top"))
 
 
@@ -111,12 +112,26 @@ def row(name: str) -> dict:
     }  # fmt: skip
 
 
+def ice40(name: str) -> dict:
+    """A row without place and route."""
+    with tempfile.TemporaryDirectory() as text:
+        verified = circuit(name, Path(text), ICE40)
+        usage = Usage.of(Netlist.read(Path(text, "top.json"), "top").cells)
+    return {
+        "name": name, "verified": verified, "lut4": usage.lut, "carry": usage.carry, "ff": usage.ff,
+    }  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="*", default=DEFAULT)
-    for name in parser.parse_args().only:
-        result = row(name)
-        store("ecp5", [result])
+    parser.add_argument("--ice40", action="store_true")
+    options = parser.parse_args()
+    for name in options.only:
+        if options.ice40 and name.endswith(".onnx"):
+            continue
+        result = ice40(name) if options.ice40 else row(name)
+        store("ice40" if options.ice40 else "ecp5", [result])
         print(json.dumps(result), flush=True)
 
 

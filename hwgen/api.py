@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,32 @@ def simulate(folder: str | Path, **options: Any) -> dict[str, Any]:
     return _simulate(Path(folder), **options)
 
 
-def synthesize(folder: str | Path, tool: str = "yosys-xc7") -> Any:
-    """Run yosys on a build and return what it counts; see :func:`hwgen.synth.yosys.synthesize`."""
+def synthesize(
+    folder: str | Path, tool: str = "yosys-xc7", *, check: bool = False, frames: int | None = None
+) -> Any:
+    """Run yosys on a build and return what it counts; see :func:`hwgen.synth.yosys.synthesize`.
+
+    ``check``: the netlist is then simulated as :func:`simulate` does with the design, and the
+    result is in the report's ``check``. ``frames``: how many, all that are stored by default.
+    Raises HwgenError.
+    """
+    from hwgen.synth.netlist import write_models
     from hwgen.synth.yosys import synthesize as run_yosys
 
+    if frames is not None and (frames < 1 or not check):
+        fail("HW110", where="--frames", why="needs --check, and at least one frame",
+             help="`hwgen synth --help` lists the options")  # fmt: skip
     load_build(folder)
-    return run_yosys(Path(folder), tool)
+    report = run_yosys(Path(folder), tool)
+    if not check:
+        return report
+    netlist = Path(folder, "synth", tool)
+    cells = write_models(netlist, tool, report.total.cells)
+    report = replace(
+        report, check=_simulate(Path(folder), frames=frames, netlist=netlist, cells=cells)
+    )
+    (netlist / "report.json").write_text(report.text(), "utf-8")
+    return report
 
 
 def inspect(model: str | Path, *, limits: Limits = DEFAULT,

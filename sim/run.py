@@ -2,6 +2,7 @@
 
 python sim/run.py [--frames N] [--stall P] [--seed S] [--waves] [--json]
 python sim/run.py --input x.npz --output y.npz      runs integers of your own, without comparing
+python sim/run.py --netlist DIR --cells FILE ...    the netlist of a synthesis, not rtl/
 
 Exit status: 0 equal, 1 mismatch, 2 usage, 5 a tool is missing or failed, 6 no progress or too slow.
 """
@@ -30,16 +31,21 @@ EXIT = {"equal": 0, "done": 0, "mismatch": 1, "protocol": 1, "tool": 5, "stuck":
 class Simulation:
     """One build, compiled: runs scenarios and keeps their files in a folder of its own."""
 
-    def __init__(self, simulator: Simulator, *, waves: bool, timeout: float, work: Path) -> None:
+    def __init__(self, simulator: Simulator, options: argparse.Namespace, work: Path) -> None:
         self.manifest = json.loads((BUILD / "manifest.json").read_text("utf-8"))
-        self.rtl = read_rtl(BUILD)
-        self.simulator, self.waves, self.timeout, self.work = simulator, waves, timeout, work
-        bench = HERE / "bench.sv"
+        place, rtl = options.netlist or HERE, options.netlist or BUILD / "rtl"
+        self.rtl = read_rtl(rtl)
+        self.simulator, self.waves, self.timeout = simulator, options.waves, options.timeout
+        self.work = work
+        bench = place / "bench.sv"
         text = bench_text(self.manifest, self.rtl)
         if not bench.exists() or bench.read_text("utf-8") != text:
             bench.write_text(text, "utf-8")
-        sources = [*sorted((BUILD / "rtl").glob("*.v")), HERE / "tb.sv", bench]
-        self.built = build_simulator(sources, HERE / "build", waves=waves, simulator=simulator)
+        sources = [*sorted(rtl.glob("*.v")), *options.cells, HERE / "tb.sv", bench]
+        self.built = build_simulator(
+            sources, place / "build", waves=self.waves, simulator=simulator,
+            netlist=bool(options.netlist),
+        )  # fmt: skip
 
     def patience(self, stall: float) -> int:
         """Cycles without a beat that mean it is stuck: far more than a frame takes."""
@@ -183,6 +189,8 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=3600, help="seconds of one run")
     parser.add_argument("--input", type=Path, help="integers by value name, .npz")
     parser.add_argument("--output", type=Path, help="where outputs go, .npz")
+    parser.add_argument("--netlist", type=Path, help="folder whose *.v is simulated, not rtl/")
+    parser.add_argument("--cells", type=Path, nargs="*", default=[], help="models of its cells")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args()
     if not 0 <= options.stall <= 0.95 or (options.frames or 1) < 1:
@@ -196,9 +204,7 @@ def main() -> int:
     else:
         with tempfile.TemporaryDirectory(dir=HERE, prefix="work-") as work:
             try:
-                simulation = Simulation(
-                    simulator, waves=options.waves, timeout=options.timeout, work=Path(work)
-                )
+                simulation = Simulation(simulator, options, Path(work))
                 result = (pass_through if options.input else verify)(simulation, options)
             except subprocess.TimeoutExpired:
                 why = f"the simulation ran longer than {options.timeout:g} seconds"
@@ -206,7 +212,8 @@ def main() -> int:
             except (OSError, SystemExit) as error:
                 result = {"verdict": "tool", "why": str(error)}
     if not options.input:
-        (HERE / "result.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+        place = options.netlist or HERE
+        (place / "result.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     print(json.dumps(result) if options.json else explain(result))
     return EXIT[result["verdict"]]
 

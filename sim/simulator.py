@@ -22,6 +22,8 @@ BUILD_ARGS = [
     "-O3", "--timing", "--x-assign", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style",
     "-CFLAGS", "-std=c++20",  # coroutines, for the clock that the testbench makes itself
 ]  # fmt: skip
+# Cell models hold timing checks that Verilator does not know; of two models the first counts.
+NETLIST_ARGS = ["--bbox-unsup", "-Wno-MODDUP"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,12 @@ def find_simulator() -> Simulator | str:
 
 
 def build_simulator(
-    sources: list[Path], folder: Path, *, waves: bool, simulator: Simulator
+    sources: list[Path], folder: Path, *, waves: bool, simulator: Simulator, netlist: bool = False
 ) -> Path:
     """Compile ``bench`` of ``sources`` below ``folder``, unless the same was compiled before.
 
-    Returns the folder that holds it. Raises OSError, with the tool's words, where a tool fails.
+    ``netlist``: cells and their models are among the sources. Returns the folder that holds it.
+    Raises OSError, with the tool's words, where a tool fails.
     """
     from cocotb_tools.runner import Verilator
 
@@ -84,7 +87,7 @@ def build_simulator(
             ]
 
     kind = "waves" if waves else "plain"
-    digest = hashlib.sha256(f"{simulator.version} {BUILD_ARGS}".encode())
+    digest = hashlib.sha256(f"{simulator.version} {BUILD_ARGS} {netlist}".encode())
     for source in sources:
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     place = folder / f"{kind}-{digest.hexdigest()[:16]}"
@@ -94,13 +97,16 @@ def build_simulator(
         shutil.rmtree(old, ignore_errors=True)
     folder.mkdir(exist_ok=True)
     os.environ.update(simulator.environment)
+    if netlist:  # a long program that runs for a short time
+        os.environ["MAKEFLAGS"] = os.environ["MAKEFLAGS"].replace("OPT_FAST=-O2", "OPT_FAST=-O0")
     trace = [f"--trace-{waves_format()}", "--trace-structs"] if waves else []
+    cells = [*NETLIST_ARGS, *sorted({f"-I{path.parent}" for path in sources})] if netlist else []
     with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as making:
         log = Path(making, "build.log")
         try:
             Quiet().build(
                 sources=[*sources], hdl_toplevel="bench", build_dir=making, always=True,
-                waves=waves, build_args=[*BUILD_ARGS, *trace], log_file=log,
+                waves=waves, build_args=[*BUILD_ARGS, *cells, *trace], log_file=log,
             )  # fmt: skip
         except RuntimeError as error:
             lines = log.read_text("utf-8", "replace").splitlines()

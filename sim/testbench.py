@@ -72,7 +72,7 @@ def bench_text(manifest: dict[str, Any], rtl: str) -> str:
         pins += _pins(name)
     parts.append(f"  {manifest['top']} dut (\n    {(',' + chr(10) + '    ').join(pins)}\n  );")
     for stage in probed_stages(manifest, rtl):
-        at, edge = f"dut.{stage['instance']}", stage["output"]
+        at, edge = f"dut.{instance_path(stage['instance'], rtl)}", stage["output"]
         parts.append(
             f'  stream_probe #(.NAME("{stage["name"]}"), .BITS({edge["lanes"] * edge["bits"]}))\n'
             f"    probe_{stage['name']} (.clk(aclk), .aresetn(aresetn), .watch(watch),\n"
@@ -95,7 +95,7 @@ def probed_stages(manifest: dict[str, Any], rtl: str) -> list[dict[str, Any]]:
     found = []
     for stage in manifest["stages"]:
         name = stage["instance"].split(".")[-1]
-        body = re.search(rf"^module {manifest['top']}_{name} \(.*?^endmodule", rtl, re.M | re.S)
+        body = re.search(rf"^module {manifest['top']}_{name} ?\(.*?^endmodule", rtl, re.M | re.S)
         seen = [f"o__{wire}" for wire in ("valid", "ready", "payload")]
         if body and all(
             re.search(rf"^  (?:in|out)put .*\b{wire}\b", body[0], re.M) for wire in seen
@@ -104,9 +104,15 @@ def probed_stages(manifest: dict[str, Any], rtl: str) -> list[dict[str, Any]]:
     return found
 
 
-def read_rtl(build: Path) -> str:
-    """All Verilog of a build, in the order of its file names."""
-    return "".join(path.read_text("utf-8") for path in sorted((build / "rtl").glob("*.v")))
+def instance_path(instance: str, rtl: str) -> str:
+    """The path of a stage; one name with dots where synthesis flattened what is around it."""
+    flat = f"\\{instance} "
+    return flat if flat in rtl else instance
+
+
+def read_rtl(folder: Path) -> str:
+    """All Verilog of a folder, in the order of its file names."""
+    return "".join(path.read_text("utf-8") for path in sorted(folder.glob("*.v")))
 
 
 def _port(kind: str, port: dict[str, Any], index: int, moved: str, stall: str, extra: str) -> str:

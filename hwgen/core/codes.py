@@ -78,12 +78,18 @@ CODES: dict[str, Code] = {
         "No beat moved for much longer than the latency of the design."),
     "HW503": Code("stream protocol violated", MISMATCH,
         "The output changed or fell while it was valid and not yet accepted."),
+    "HW504": Code("netlist differs from the reference", MISMATCH,
+        "A simulated output of the netlist that synthesis made is not the integer that the reference "
+        "computes. If `hwgen sim` finds the design itself equal, then the synthesis tool, or a model "
+        "of one of its cells, is at fault: please report it with the build folder."),
     # HW6xx: tools
     "HW601": Code("tool is missing", TOOL,
         "An external program that this step needs is not installed. `hwgen doctor` lists them."),
     "HW602": Code("tool failed", TOOL, "An external program ended with an error."),
     "HW603": Code("tool took too long", LIMIT,
         "An external program was stopped at its time limit."),
+    "HW604": Code("netlist cannot be simulated", TOOL,
+        "The netlist has cells of which neither yosys nor hwgen has a model."),
     "HW900": Code("internal error", BUG,
         "A fault of hwgen. Please report it with the command and the model."),
 }  # fmt: skip

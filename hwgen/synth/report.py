@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 # LUTs per cell. A LUT used as memory or shift register counts as the LUTs it takes; multiplexers
 # and carries between LUTs count nothing, except where they take up LUTs of their own.
@@ -16,7 +17,8 @@ LUTS: Mapping[str, int] = {
     "CCU2C": 2, "TRELLIS_DPR16X4": 6,
     "SB_LUT4": 1,
 }  # fmt: skip
-FLIP_FLOPS = re.compile(r"FD[RSCP]E(_1)?|TRELLIS_FF|SB_DFF\w*")
+FLIP_FLOPS = re.compile(r"FD[RSCP]E(_1)?|TRELLIS_FF|SB_DFF\w*|\$_S?DFF(SR|C|CE|E|SRE)?_\w+_")
+GATES = re.compile(r"\$_(?!S?DFF|DLATCH)\w+_")
 BLOCKS: Mapping[str, float] = {  # in units of 36 Kibit
     "RAMB36E1": 1, "RAMB18E1": 0.5, "RAMB36E2": 1, "RAMB18E2": 0.5, "DP16KD": 0.5, "SB_RAM40_4K": 1 / 9,
 }  # fmt: skip
@@ -26,7 +28,8 @@ CARRIES = frozenset({"CARRY4", "CARRY8", "CCU2C", "SB_CARRY"})
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Resources. ``bram`` in blocks of 36 Kibit; ``cells`` the tool's own count by type."""
+    """Resources. ``bram`` in blocks of 36 Kibit; ``gates`` of no family; ``cells`` the tool's own
+    count by type."""
 
     lut: int
     ff: int
@@ -34,6 +37,7 @@ class Usage:
     dsp: int
     carry: int
     cells: Mapping[str, int] = field(default_factory=dict)
+    gates: int = 0
 
     @classmethod
     def of(cls, cells: Mapping[str, int]) -> Usage:
@@ -47,18 +51,20 @@ class Usage:
             dsp=sum(count for kind, count in cells.items() if kind in DSPS),
             carry=sum(count for kind, count in cells.items() if kind in CARRIES),
             cells=dict(sorted(cells.items())),
+            gates=sum(count for kind, count in cells.items() if GATES.fullmatch(kind)),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class SynthReport:
     """One synthesis. ``stages`` by stage name; what is in none is under ``""``. ``flow``: the
-    commands, one a line."""
+    commands, one a line. ``check``: the result of the netlist's simulation, where there was one."""
 
     tool: str
     total: Usage
     stages: Mapping[str, Usage]
     flow: str = ""
+    check: Mapping[str, Any] | None = None
 
     def text(self) -> str:
         return json.dumps(asdict(self), indent=1) + "\n"

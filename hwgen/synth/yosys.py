@@ -33,12 +33,15 @@ def least_area(inputs: int) -> str:
 class Tool:
     """A flow of yosys. ``synth``: its command; ``ram``, ``luts``: the labels where it maps
     memories and logic; ``cells``: how it turns LUTs into cells; ``inputs``: the largest LUT that it
-    has cells for; ``map_luts``: commands that map the logic before it does."""
+    has cells for; ``models``: yosys' file of what its cells do, and ``our_models`` of those that it
+    leaves out; ``map_luts``: commands that map the logic before it does."""
 
     synth: str
     ram: str
     cells: str
     inputs: int
+    models: str
+    our_models: tuple[str, ...] = ()
     luts: str = "map_luts"
     map_luts: tuple[str, ...] = ()
 
@@ -57,22 +60,43 @@ class Tool:
         ])  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """Gates of two inputs, multiplexers and flip-flops of no family; memories stay memories."""
+
+    models: str = ""
+    our_models: tuple[str, ...] = ()
+
+    def script(self, top: str) -> str:
+        """All commands, one a line."""
+        return "\n".join([
+            f"synth -flatten -top {top} -run begin:fine", "opt -fast -full", "opt -full", "techmap",
+            "opt -fast", "abc -g simple,MUX", "opt -fast", "clean",
+        ])  # fmt: skip
+
+
 _XC7 = Tool("synth_xilinx -family xc7 -flatten -noiopad", "map_memory",
-            "+/xilinx/lut_map.v -D LUT_WIDTH=6", 8)  # fmt: skip
-_ECP5 = Tool("synth_ecp5", "map_ram", "+/lattice/cells_map_trellis.v", 7)
+            "+/xilinx/lut_map.v -D LUT_WIDTH=6", 8, "xilinx/cells_sim.v",
+            ("synth/cells_ram.v", "synth/cells_xilinx.v"))  # fmt: skip
+_ECP5 = Tool("synth_ecp5", "map_ram", "+/lattice/cells_map_trellis.v", 7, "ecp5/cells_sim.v",
+             ("synth/cells_ram.v", "synth/cells_ecp5.v"))  # fmt: skip
+_ICE40 = Tool("synth_ice40 -device u -dsp", "map_ram", "+/ice40/cells_map.v", 4,
+              "ice40/cells_sim.v")  # fmt: skip
 _AREA = ("opt_expr -mux_undef -noclkinv", least_area(6))
 
-TOOLS: Mapping[str, Tool] = {
+TOOLS: Mapping[str, Tool | Gates] = {
     "yosys-xc7": _XC7,
-    "yosys-xc7-area": Tool(_XC7.synth, _XC7.ram, _XC7.cells, _XC7.inputs, map_luts=_AREA),
+    "yosys-xc7-area": replace(_XC7, map_luts=_AREA),
     "yosys-xcup": replace(_XC7, synth=_XC7.synth.replace("xc7", "xcup")),
     "yosys-ecp5": _ECP5,
-    "yosys-ice40": Tool("synth_ice40 -device u -dsp", "map_ram", "+/ice40/cells_map.v", 4),
+    "yosys-ice40": _ICE40,
+    "yosys-gates": Gates(),
 }
 
 
 def synthesize(build: Path, tool: str = "yosys-xc7", *, timeout: float = 1800.0) -> SynthReport:
-    """Synthesise ``build``; writes ``synth/<tool>/report.json`` and ``yosys.log``.
+    """Synthesise ``build``; writes ``report.json``, ``netlist.v`` and ``yosys.log`` to
+    ``synth/<tool>``.
 
     Every stage keeps its module and is flattened below it, so that what each costs is seen; logic
     is not shared across stages. Raises HwgenError: HW110 for an unknown tool, HW113, HW602 where
@@ -83,7 +107,8 @@ def synthesize(build: Path, tool: str = "yosys-xc7", *, timeout: float = 1800.0)
     files = yosys_files(build, manifest, tool, stat=f"synth/{tool}/stat.json")
     folder.mkdir(parents=True, exist_ok=True)
     (build / ROM_LUTS).write_text(files[ROM_LUTS], "utf-8", newline="\n")
-    log = run_yosys(files["synth/yosys.ys"], build, timeout=timeout)
+    script = f"{files['synth/yosys.ys']}\nwrite_verilog -noattr synth/{tool}/netlist.v"
+    log = run_yosys(script, build, timeout=timeout)
     (folder / "yosys.log").write_text(log, "utf-8")
     report = parse_stat(
         (folder / "stat.json").read_text("utf-8"), tool, stage_modules(manifest),

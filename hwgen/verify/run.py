@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,25 @@ def simulate(
     stall: float = 0.3,
     seed: int = 1,
     waves: bool = False,
+    netlist: Path | None = None,
+    cells: Sequence[Path] = (),
     timeout: float = 3600.0,
 ) -> dict[str, Any]:
     """Run ``sim/run.py`` and return its result; ``verdict`` is ``equal`` if all is well.
 
-    Raises HwgenError: HW501 for a mismatch, HW503 for a broken protocol, HW502 for a design that
-    is stuck, HW601 without a simulator, HW603 after ``timeout`` seconds. The result of a mismatch
-    is in ``sim/result.json`` of the build.
+    ``netlist``: a folder whose Verilog is simulated instead of the design, with the models
+    ``cells``. Raises HwgenError: HW501 for a mismatch, HW504 for one of a netlist, HW503 for a
+    broken protocol, HW502 for a design that is stuck, HW601 without a simulator, HW603 after
+    ``timeout`` seconds. The result of a mismatch is in ``sim/result.json`` of the build, or in
+    ``result.json`` of ``netlist``.
     """
     options = ["--stall", str(stall), "--seed", str(seed)]
     options += ["--frames", str(frames)] if frames else []
     options += ["--waves"] if waves else []
+    if netlist:
+        options += ["--netlist", str(netlist.resolve()), "--cells", *map(str, cells)]
     result = _run(build, options, timeout)
-    _raise_unless_well(build, result)
+    _raise_unless_well(build, result, netlist)
     return result
 
 
@@ -69,10 +75,10 @@ def _run(build: Path, options: list[str], timeout: float) -> dict[str, Any]:
         fail("HW602", where=str(script), why=why or f"exit status {done.returncode}")
 
 
-def _raise_unless_well(build: Path, result: dict[str, Any]) -> None:
+def _raise_unless_well(build: Path, result: dict[str, Any], netlist: Path | None = None) -> None:
     verdict, why = result["verdict"], result.get("why") or ""
     codes = {
-        "mismatch": "HW501", "protocol": "HW503", "stuck": "HW502",
+        "mismatch": "HW504" if netlist else "HW501", "protocol": "HW503", "stuck": "HW502",
         "tool": "HW601", "timeout": "HW603",
     }  # fmt: skip
     if verdict not in codes:
@@ -82,9 +88,10 @@ def _raise_unless_well(build: Path, result: dict[str, Any]) -> None:
         if layer := result.get("first_layer"):
             why += f"; the first layer that differs is {_fields(layer)}"
     fail(
-        codes[verdict], where=str(build), why=why,
+        codes[verdict], where=str(netlist or build), why=why,
         help="`hwgen doctor` says what to install" if verdict == "tool"
-        else "the whole result is in sim/result.json; --waves records the signals",
+        else "the whole result is in its result.json; `hwgen sim` simulates the design itself"
+        if netlist else "the whole result is in sim/result.json; --waves records the signals",
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from hwgen.cli import main
 from hwgen.core.codes import CODES
 from hwgen.core.resources import resource
 from hwgen.emit import verilog
+from hwgen.synth import netlist
 from tests.frontends.networks import Net
 from tests.hostile.corpus import around, cnn, hazards, mlp
 
@@ -120,8 +121,7 @@ def edited(path: str, pattern: str, replacement: str) -> None:
     Path(path).write_text(changed)
 
 
-@occurs("HW501")
-def _(_: pytest.MonkeyPatch) -> list[str]:
+def built_wrong() -> str:
     """One expected integer is another than the hardware computes."""
     folder = built()
     with np.load("out/sim/vectors.npz") as stored:
@@ -129,7 +129,11 @@ def _(_: pytest.MonkeyPatch) -> list[str]:
     (output,) = (key for key in arrays if key.startswith("output:"))
     arrays[output].flat[1] += 1
     np.savez("out/sim/vectors.npz", **arrays)
-    return ["sim", folder]
+    return folder
+
+
+OCCURRENCES["HW501"] = lambda _: ["sim", built_wrong()]
+OCCURRENCES["HW504"] = lambda _: ["synth", built_wrong(), "--tool", "yosys-gates", "--check"]
 
 
 @occurs("HW502")
@@ -164,6 +168,13 @@ def _(_: pytest.MonkeyPatch) -> list[str]:
 def _(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(verilog, "YOSYS_SECONDS", 0.001)
     return ["build", save(mlp()), "-o", "out"]
+
+
+@occurs("HW604")
+def _(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    known = netlist._MODULE.pattern.replace("module", "module(?! FDRE )")
+    monkeypatch.setattr(netlist, "_MODULE", re.compile(known, re.M))
+    return ["synth", built(), "--check"]
 
 
 @occurs("HW900")
