@@ -85,10 +85,7 @@ class PairRows:
                 bits = codes[2 * pair][j], codes[2 * pair + 1][j]
                 row, lacking = self._row(pair, *bits, planes[j][1])
                 offset -= lacking << planes[j][0]
-                if len(word):
-                    word = Cat(word[:low], _added(self.m, word[low:], row, size))
-                else:
-                    word = row
+                word = Cat(word[:low], _added(self.m, word[low:], row, size)) if len(word) else row
             for column, bit in enumerate(word, planes[chain[0][1]][0]):
                 if column < width:
                     columns[column].append(bit)
