@@ -1,6 +1,7 @@
 """da4ml and alkaid on the constant matrices, through the flow of bench.arithmetic.
 
-python -m bench.peers [--only cmvm_16x16_w4a4 ...] [--tools da4ml alkaid] [--staged] [--mappings xc7]
+python -m bench.peers [--only cmvm_16x16_w4a4 ...] [--tools da4ml alkaid] [--variants _staged]
+    [--mappings xc7]
 
 Each peer writes combinational Verilog in its own environment (`make bench-peers` installs it in
 .venv/peers); it gets the registers at the edges that ours has, the same two mappings, the same
@@ -14,6 +15,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -111,20 +113,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="*", default=CONSTANT)
     parser.add_argument("--tools", nargs="*", default=["da4ml", "alkaid"])
-    parser.add_argument("--staged", action="store_true", help="with two adders between registers")
+    parser.add_argument("--variants", nargs="*", default=["", "_staged"], choices=["", "_staged"],
+                        help="with two adders between registers, or combinational")  # fmt: skip
     parser.add_argument("--mappings", nargs="*", default=list(MAPPINGS), choices=list(MAPPINGS))
     options = parser.parse_args()
-    for name in options.only:
-        own = name + ("_staged" if options.staged else "")
-        for tool in options.tools:
-            try:
-                row = measure(tool, name, staged=options.staged, mappings=options.mappings)
-            except (subprocess.TimeoutExpired, HwgenError) as error:
-                row = {"lut": None, "note": str(error)[:200]}
-            data = json.loads(RESULTS.read_text())
-            ours = next((r for r in data["constant"] if r["name"] == own), {"name": own})
-            store("constant", [ours | {tool: row, f"{tool}_lut": row["lut"]}])
-            print(own, tool, row, flush=True)
+    for name, variant, tool in product(options.only, options.variants, options.tools):
+        try:
+            row = measure(tool, name, staged=bool(variant), mappings=options.mappings)
+        except (subprocess.TimeoutExpired, HwgenError) as error:
+            row = {"lut": None, "note": str(error)[:200]}
+        data = json.loads(RESULTS.read_text())
+        own = name + variant
+        ours = next((r for r in data["constant"] if r["name"] == own), {"name": own})
+        store("constant", [ours | {tool: row, f"{tool}_lut": row["lut"]}])
+        print(own, tool, row, flush=True)
 
 
 if __name__ == "__main__":
