@@ -65,12 +65,10 @@ bench-arithmetic: .venv/dev.stamp ## measure dot products and constant matrices,
 
 .bench-constant:
 	$(BIN)/python -m bench.arithmetic constant --only $(QUICK_MATRICES)
-	$(BIN)/python -m bench.arithmetic constant --staged --only $(QUICK_MATRICES)
 
 bench-arithmetic-all: .venv/dev.stamp tools ## all rows of docs/benchmarks.md that are ours (hours)
 	$(BIN)/python -m bench.dot_products
-	$(BIN)/python -m bench.arithmetic constant
-	$(BIN)/python -m bench.arithmetic constant --staged
+	$(BIN)/python -m bench.arithmetic constant --mappings xc7
 	$(BIN)/python -m bench.blocks
 	$(BIN)/python -m bench.dsps
 	$(BIN)/python -m bench.thresholds
@@ -82,8 +80,7 @@ bench-proofs: .venv/dev.stamp tools ## run arithmetic circuits for all inputs, e
 bench-peers: .venv/dev.stamp tools ## measure da4ml and alkaid on the same matrices and networks (hours)
 	test -x .venv/peers/bin/python || $(PYTHON) -m venv .venv/peers
 	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check da4ml==0.6.0 alkaid==0.8.2
-	$(BIN)/python -m bench.peers
-	$(BIN)/python -m bench.peers --staged
+	$(BIN)/python -m bench.peers --mappings xc7
 	$(BIN)/python -m bench.networks
 
 bench-research: .venv/train.stamp .venv/dev.stamp tools ## train the small networks of docs/research.md again (minutes)

@@ -57,11 +57,12 @@ AREA = {"area6": _by_abc(least_area(6)), "area5": _by_abc(least_area(5))}
 class ConstantProduct(Component):
     """``y = x @ weight`` for a constant matrix between registers: x (K fields), y (N fields).
 
-    ``staged``: with registers behind every two adders, else combinational.
+    ``spare``: with registers behind every two adders, and so many levels more in a stage for adders
+    of three terms; None: combinational.
     """
 
-    def __init__(self, x_range: IntRange, weight: np.ndarray, *, staged: bool):
-        self.x_range, self.weight, self.staged = x_range, weight, staged
+    def __init__(self, x_range: IntRange, weight: np.ndarray, spare: int | None = None):
+        self.x_range, self.weight, self.spare = x_range, weight, spare
         self.y_ranges = [linear_range(column, x_range) for column in weight.T]
         super().__init__({
             "x": In(weight.shape[0] * x_range.width), "y": Out(sum(r.width for r in self.y_ranges)),
@@ -79,9 +80,10 @@ class ConstantProduct(Component):
             m.d.sync += later.eq(value)
             return later
 
-        if self.staged:
+        if self.spare is not None:
             registers, levels = self.stages()
-            sums = constant_dot_products(m, lanes, self.weight, register, registers, levels)
+            sums = constant_dot_products(m, lanes, self.weight, register, registers, levels,
+                                         self.spare)  # fmt: skip
         else:
             sums = constant_dot_products(m, lanes, self.weight)
         results = []
@@ -151,7 +153,7 @@ def measure(
             row["verified"] &= check(netlist)
             row[mapping] = netlist.counts() | {
                 "lut": sites(netlist), "lut_strict": sites(netlist, strict=True),
-                "levels": netlist.levels(),
+                "levels": netlist.levels(), "latency": netlist.latency(),
             }  # fmt: skip
     best = min(mappings, key=lambda k: row[k]["lut"])
     return row | {"mapping": best, "lut": row[best]["lut"]}
@@ -164,17 +166,22 @@ def case(name: str) -> tuple[np.ndarray, IntRange]:
     return data["W"].astype(np.int64), x_range
 
 
-def constant(name: str, *, staged: bool = False) -> dict:
+VARIANTS: dict[str, int | None] = {"": None, "_staged": 0, "_staged_dense": 2}  # spare levels
+
+
+def constant(name: str, variant: str, mappings: Iterable[str] = tuple(MAPPINGS)) -> dict:
     """One row: the matrix of a case, combinational or pipelined."""
     weight, x_range = case(name)
-    circuit = ConstantProduct(x_range, weight, staged=staged)
+    circuit = ConstantProduct(x_range, weight, VARIANTS[variant])
     started = time.process_time()
-    graph = sum_columns(weight, x_range, circuit.stages()[1]) if staged else unroll(weight, x_range)
+    graph = (
+        sum_columns(weight, x_range, circuit.stages()[1]) if variant else unroll(weight, x_range)
+    )
     solved = time.process_time() - started
-    row = measure(circuit, circuit.check)
+    row = measure(circuit, circuit.check, mappings)
     macs = int(weight.size)
     return {
-        "name": name + ("_staged" if staged else ""), "solve_s": round(solved, 2),
+        "name": name + variant, "solve_s": round(solved, 2),
         "adders": graph.adders, "shared": len(graph.nodes), "depth": row[row["mapping"]]["levels"],
         "lut_per_mac": round(row["lut"] / macs, 3),
     } | row  # fmt: skip
@@ -221,12 +228,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("table", choices=["constant"])
     parser.add_argument("--only", nargs="*", default=CONSTANT)
-    parser.add_argument("--staged", action="store_true", help="with registers between levels")
+    parser.add_argument("--variants", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument("--mappings", nargs="*", default=list(MAPPINGS), choices=list(MAPPINGS))
     options = parser.parse_args()
     for name in options.only:
-        row = constant(name, staged=options.staged)
-        store(options.table, [row])
-        show(row)
+        for variant in options.variants:
+            row = constant(name, variant, options.mappings)
+            store(options.table, [row])
+            show(row)
 
 
 if __name__ == "__main__":

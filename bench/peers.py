@@ -1,6 +1,7 @@
 """da4ml and alkaid on the constant matrices, through the flow of bench.arithmetic.
 
-python -m bench.peers [--only cmvm_16x16_w4a4 ...] [--tools da4ml alkaid] [--staged]
+python -m bench.peers [--only cmvm_16x16_w4a4 ...] [--tools da4ml alkaid] [--variants _staged]
+    [--mappings xc7]
 
 Each peer writes combinational Verilog in its own environment (`make bench-peers` installs it in
 .venv/peers); it gets the registers at the edges that ours has, the same two mappings, the same
@@ -13,6 +14,8 @@ import argparse
 import json
 import subprocess
 import tempfile
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +84,8 @@ def generate(tool: str, name: str, folder: Path, *staging: str) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(tool: str, name: str, *, staged: bool = False) -> dict:
-    """A peer's figures for a case: those of both mappings, and the better one's sites."""
+def measure(tool: str, name: str, *, staged: bool, mappings: Sequence[str]) -> dict:
+    """A peer's figures for a case: those of some mappings, and the better one's sites."""
     weight, x_range = case(name)
     with tempfile.TemporaryDirectory() as folder:
         peer = generate(tool, name, Path(folder), *([STAGING] if staged else []))
@@ -90,7 +93,7 @@ def measure(tool: str, name: str, *, staged: bool = False) -> dict:
         if not staged:  # registers at the edges, as pipelines have of their own
             Path(folder, "top.v").write_text(TOP.format(**{k: v - 1 for k, v in widths.items()}))
         row: dict = {"solve_s": peer["solve_s"], "adders": peer["adders"], "verified": True}
-        for mapping in MAPPINGS:
+        for mapping in mappings:
             read = [f"read_verilog -sv -defer {' '.join(peer['files'])}"]
             read += ["hierarchy -top peer", "rename peer top"] if staged else [
                 "read_verilog top.v", "hierarchy -top top"
@@ -102,7 +105,7 @@ def measure(tool: str, name: str, *, staged: bool = False) -> dict:
                 "lut": sites(netlist), "lut_strict": sites(netlist, strict=True),
                 "levels": netlist.levels(), "latency": netlist.latency(),
             }  # fmt: skip
-    best = min(MAPPINGS, key=lambda k: row[k]["lut"])
+    best = min(mappings, key=lambda k: row[k]["lut"])
     return row | {"mapping": best, "lut": row[best]["lut"], "depth": row[best]["levels"]}
 
 
@@ -110,19 +113,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="*", default=CONSTANT)
     parser.add_argument("--tools", nargs="*", default=["da4ml", "alkaid"])
-    parser.add_argument("--staged", action="store_true", help="with two adders between registers")
+    parser.add_argument("--variants", nargs="*", default=["", "_staged"], choices=["", "_staged"],
+                        help="with two adders between registers, or combinational")  # fmt: skip
+    parser.add_argument("--mappings", nargs="*", default=list(MAPPINGS), choices=list(MAPPINGS))
     options = parser.parse_args()
-    for name in options.only:
-        own = name + ("_staged" if options.staged else "")
-        for tool in options.tools:
-            try:
-                row = measure(tool, name, staged=options.staged)
-            except (subprocess.TimeoutExpired, HwgenError) as error:
-                row = {"lut": None, "note": str(error)[:200]}
-            data = json.loads(RESULTS.read_text())
-            ours = next((r for r in data["constant"] if r["name"] == own), {"name": own})
-            store("constant", [ours | {tool: row, f"{tool}_lut": row["lut"]}])
-            print(own, tool, row, flush=True)
+    for name, variant, tool in product(options.only, options.variants, options.tools):
+        try:
+            row = measure(tool, name, staged=bool(variant), mappings=options.mappings)
+        except (subprocess.TimeoutExpired, HwgenError) as error:
+            row = {"lut": None, "note": str(error)[:200]}
+        data = json.loads(RESULTS.read_text())
+        own = name + variant
+        ours = next((r for r in data["constant"] if r["name"] == own), {"name": own})
+        store("constant", [ours | {tool: row, f"{tool}_lut": row["lut"]}])
+        print(own, tool, row, flush=True)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def circuit(name: str, folder: Path, synth: str = SYNTH) -> bool:
     """Write ``top.json`` of a circuit; whether its netlist computes what it should."""
     if name.startswith("cmvm"):
         weight, x_range = case(name)
-        part = ConstantProduct(x_range, weight, staged=False)
+        part = ConstantProduct(x_range, weight)
         check = part.check
     else:
         kind, bits = name.split("a")

@@ -159,7 +159,7 @@ def matrix(w_bits: int, x_bits: int, budget: int) -> Result:
     weight = rng.integers(lo, hi + 1, (lanes_of(x_bits, budget), 4))
     weight[0, :2], weight[1, :2] = (lo, hi), (hi, lo)
     return prove([
-        ConstantProduct(IntRange.of_bits(x_bits, signed=signed), weight, staged=staged)
+        ConstantProduct(IntRange.of_bits(x_bits, signed=signed), weight, 2 if staged else None)
         for signed in (False, True) for staged in (False, True)
     ])  # fmt: skip
 

@@ -110,7 +110,7 @@ def adder_bits(graph: AdderGraph) -> int:
 
 def _add_up(tree: Differences, x: IntRange, levels: int, bits_per_lut: float) -> AdderGraph:
     """The graph of a tree of columns within a depth."""
-    search = Search(tree.matrix, x, bits_per_lut, around=False)
+    search = Search(tree.matrix, x, bits_per_lut)
     search.run(tree.room(levels))
     outputs: list[tuple[Term, ...]] = [()] * len(tree.order)
     for n in tree.order:

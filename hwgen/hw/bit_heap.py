@@ -258,7 +258,7 @@ def _add_rows(m: Module, rows: Sequence[Row], values: Mapping[int, Value]) -> li
     """The sums of the rows; sums and majorities of a whole level are one operator each."""
     ternary = [row for row in rows if not row.binary]
     three = [Cat(values[o[k]] for row in ternary for o in row.operands) for k in range(3)]
-    parity, majority = _full_adders(m, *three)
+    parity, majority = full_adders(m, *three)
     totals, start = [], 0
     for row in rows:
         total, n = Signal(len(row.out), name="row"), len(row.operands)
@@ -276,7 +276,7 @@ def _add_rows(m: Module, rows: Sequence[Row], values: Mapping[int, Value]) -> li
     return totals
 
 
-def _full_adders(m: Module, a: Value, b: Value, c: Value) -> tuple[Value, Value]:
+def full_adders(m: Module, a: Value, b: Value, c: Value) -> tuple[Value, Value]:
     """Sums and carries, bit by bit."""
     if not len(a):  # Verilog has no wire of no bits
         return Const(0, 0), Const(0, 0)
@@ -290,7 +290,7 @@ def add3(m: Module, a: Value, b: Value, c: Value | int, width: int) -> Signal:
     c = Const(c % (1 << width), width) if isinstance(c, int) else c
     words = [Signal(width, name=name) for name in ("a", "b", "c")]
     m.d.comb += [word.eq(value) for word, value in zip(words, (a, b, c), strict=True)]
-    parity, majority = _full_adders(m, *words)
+    parity, majority = full_adders(m, *words)
     total = Signal(width, name="total")
     m.d.comb += total.eq(Cat(Const(0, 1), majority)[:width] + parity)
     return total

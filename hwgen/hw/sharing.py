@@ -30,15 +30,17 @@ _BIAS = 64  # of the shift in a digit's code
 
 def share(
     weight: np.ndarray, x: IntRange, *, levels: int | None = None, seconds: float | None = None,
-    bits_per_lut: float = BITS_PER_LUT,
+    bits_per_lut: float = BITS_PER_LUT, deepest: int | None = None,
 ) -> AdderGraph:  # fmt: skip
     """An adder graph of ``x @ weight``, ``(K, N)``, for inputs in a range.
 
     ``levels``: the depth that a tree of two-input adders over it must not exceed; at least what
-    the digits need, and one more than that by default. ``seconds``: stop sharing after so long;
+    the digits need, and one more than that by default. ``deepest``: a shared sum's own depth, at
+    most. ``seconds``: stop sharing after so long;
     what is left is still exact (but depends on the machine's speed then).
     """
-    search = Search(weight, x, bits_per_lut, around=bool((np.abs(weight) == 1).all()))
+    search = Search(weight, x, bits_per_lut, around=bool((np.abs(weight) == 1).all()),
+                    deepest=deepest)  # fmt: skip
     needed = max(((t - 1).bit_length() for t in search.taken() if t), default=0)
     search.run([1 << max(levels or needed + 1, needed)] * weight.shape[1], seconds)
     return search.graph()
@@ -53,9 +55,12 @@ class Search:
     shifts and the product of the signs, coded like the lower bits of a digit.
     """
 
-    def __init__(self, weight: np.ndarray, x: IntRange, bits_per_lut: float, *, around: bool):
-        """``around``: the matrix is bipolar, and its columns are taken from the sum of the rows."""
+    def __init__(self, weight: np.ndarray, x: IntRange, bits_per_lut: float, *,
+                 around: bool = False, deepest: int | None = None):  # fmt: skip
+        """``around``: the matrix is bipolar, and its columns are taken from the sum of the rows.
+        ``deepest``: of the sums that are shared, if that is bounded."""
         self.x, self.bits_per_lut = x, bits_per_lut
+        self.deepest = weight.size if deepest is None else deepest
         self.inputs, count = weight.shape
         self.columns: list[set[int]] = [set() for _ in range(count)]
         self.masks: list[dict[int, int]] = [{} for _ in range(self.inputs)]
@@ -134,7 +139,9 @@ class Search:
                 self.queue.append((-gain, i, j, rel, count))
 
     def gain(self, i: int, j: int, rel: int, count: int) -> float:
-        """LUTs saved by adding a pair once for ``count`` uses."""
+        """LUTs saved by adding a pair once for ``count`` uses; none where the sum were too deep."""
+        if max(self.depths[i], self.depths[j]) >= self.deepest:
+            return 0.0
         shift = (rel >> 1) - _BIAS
         a, b = self.ranges[i], self.ranges[j]
         both = _shifted(a, max(-shift, 0)) + _shifted(-b if rel & 1 else b, max(shift, 0))
