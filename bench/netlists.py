@@ -24,12 +24,13 @@ from bench.blocks import BLOCKS
 from hwgen import api
 from hwgen.core.errors import HwgenError
 from hwgen.core.intrange import IntRange
-from hwgen.emit.manifest import Manifest, PortInfo
+from hwgen.emit.manifest import Manifest, PortInfo, StageInfo
 from hwgen.emit.templates import sim_files
 from hwgen.emit.verilog import emit
 from hwgen.hw.axi_stream import AxiPort, AxiStreamTop
 from hwgen.ir.graph import Port
 from hwgen.ir.types import TensorType
+from hwgen.lowering import Cost
 from hwgen.synth.netlist import write_models
 from hwgen.synth.yosys import TOOLS, synthesize
 from hwgen.verify.run import simulate
@@ -60,13 +61,16 @@ def write_build(
     (i, source), (o, sink) = ends
     emit(AxiStreamTop(block, [i], [o]), "block").write(folder)
     latency += AxiStreamTop.LATENCY
-    manifest = Manifest("block", "block", 100.0, interval, latency, (source,), (sink,), ())
+    # As a stage it keeps its module, like those of a build.
+    stage = StageInfo("block", type(block).__name__, "", 1, 1, "core", sink, Cost(0, 0, 0, 0, 0, 0))
+    manifest = Manifest("block", "block", 100.0, interval, latency, (source,), (sink,), (stage,))
     (folder / "manifest.json").write_text(manifest.text(), "utf-8")
     for path, text in sim_files().items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(text, "utf-8")
-    arrays = {"input:i": x.reshape(frames, -1), "output:o": y.reshape(frames, -1)}
-    np.savez(folder / "sim/vectors.npz", **arrays, **{"edge:o": arrays["output:o"]})
+    arrays = {"input:i": x, "output:o": y, "edge:o": y}
+    arrays = {key: beats.reshape(frames, -1) for key, beats in arrays.items()}
+    np.savez(folder / "sim/vectors.npz", **arrays)
 
 
 def row(name: str, tool: str) -> dict[str, Any]:
@@ -85,7 +89,7 @@ def row(name: str, tool: str) -> dict[str, Any]:
             result = simulate(folder, netlist=netlist, cells=cells)
         except HwgenError as error:
             return {"name": f"{name} {tool}", "verified": False, "why": str(error)}
-    usage = report.total
+    usage = report.stages.get("block", report.total)
     return {
         "name": f"{name} {tool}", "verified": result["verdict"] == "equal",
         "frames": result["frames"], "mismatches": result["mismatches"],

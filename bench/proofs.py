@@ -25,7 +25,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Module
 from amaranth.lib.wiring import Component, In, Out
 
-from bench.arithmetic import ConstantProduct, map_circuit, store
+from bench.arithmetic import VARIANTS, ConstantProduct, map_circuit, store
 from bench.dot_products import DotProducts
 from bench.exhaust import Code, counter, counterexample, digits
 from hwgen.core.intrange import IntRange
@@ -153,14 +153,14 @@ def dot(w_bits: int, x_bits: int, budget: int) -> Result:
 
 
 def matrix(w_bits: int, x_bits: int, budget: int) -> Result:
-    """Constant weights: combinational and with registers, both kinds of x, four columns."""
+    """Constant weights: combinational and as pipelines, both kinds of x, four columns."""
     rng = np.random.default_rng(8 * w_bits + x_bits)
     lo, hi = -(1 << (w_bits - 1)), max((1 << (w_bits - 1)) - 1, 1)
     weight = rng.integers(lo, hi + 1, (lanes_of(x_bits, budget), 4))
     weight[0, :2], weight[1, :2] = (lo, hi), (hi, lo)
     return prove([
-        ConstantProduct(IntRange.of_bits(x_bits, signed=signed), weight, 2 if staged else None)
-        for signed in (False, True) for staged in (False, True)
+        ConstantProduct(IntRange.of_bits(x_bits, signed=signed), weight, spare)
+        for signed in (False, True) for spare in VARIANTS.values()
     ])  # fmt: skip
 
 
