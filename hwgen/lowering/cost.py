@@ -31,7 +31,9 @@ def dot_product_luts(
     planes = tuple((j, False) for j in range(weight_bits))
     heights = row_heights(lanes, x_bits, planes, width)
     shared = -(-lanes // 2) * (x_bits + 1) / rows
-    return min(heap, row_sites(lanes, x_bits, planes) + sum(heights) + width * bipolar + shared)
+    torn = 2 * -(-lanes // 2) if x_bits <= 2 else 0  # ABC splits the LUTs of narrow rows
+    rows_ = row_sites(lanes, x_bits, planes) + sum(heights) + shared + torn
+    return min(heap, rows_ + width * bipolar)
 
 
 def dot_product_ffs(lanes: int, weight_bits: int, x_bits: int, registers: int) -> float:
@@ -75,10 +77,11 @@ def adder_luts(terms: int, bits: int) -> float:
 
 
 def rom_cost(width: int, depth: int) -> tuple[int, float]:
-    """(LUT, BRAM) of a read-only memory; a LUT holds one bit of 64 words, or of fewer."""
+    """(LUT, BRAM) of a read-only memory; a LUT holds one bit of 64 words or fewer."""
     if rom_style(width, depth) == "block":
         return 0, max(0.5, math.ceil(width / 36 * max(1.0, depth / 1024) * 2) / 2)
-    return width * math.ceil(depth / 64), 0.0
+    different = min(width, 1 << depth) if depth < 16 else width  # equal bits are one LUT
+    return different * math.ceil(depth / 64), 0.0
 
 
 def ram_cost(width: int, depth: int) -> tuple[int, float]:
