@@ -12,6 +12,7 @@ AXI4-Stream ports among them, is measured. Results go into bench/results/arithme
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import tempfile
 import time
@@ -38,12 +39,20 @@ def counts(files: list[str], top: str, folder: Path) -> tuple[Netlist, dict]:
     read = [f"read_verilog -sv -defer {' '.join(files)}", f"hierarchy -top {top}"]
     if top != "top":
         read.append(f"rename {top} top")
+    before = _seconds_of_children()
     run_yosys("\n".join(read + map_script("xc7")), folder, timeout=SECONDS)
+    seconds = _seconds_of_children() - before
     netlist = Netlist.read(folder / "xc7.json", "top")
     return netlist, netlist.counts() | {
         "lut_sites": sites(netlist), "lut_strict": sites(netlist, strict=True),
-        "levels": netlist.levels(),
+        "levels": netlist.levels(), "synth_s": round(seconds),
     }  # fmt: skip
+
+
+def _seconds_of_children() -> float:
+    """CPU time of all processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def reference(case: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:

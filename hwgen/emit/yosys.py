@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,22 +30,27 @@ def run_yosys(script: str, folder: Path, *, timeout: float, code: str = "HW602")
     Raises HwgenError: ``code`` if yosys fails or is missing, HW603 after ``timeout`` seconds.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-c", _CHILD], stdin=subprocess.PIPE, text=True, cwd=folder,
+            stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
         try:
-            done = subprocess.run(
-                [sys.executable, "-P", "-c", _CHILD], input=script, text=True, cwd=folder,
-                stdout=log, stderr=subprocess.STDOUT, timeout=timeout, check=False,
-            )  # fmt: skip
+            child.communicate(script, timeout=timeout)
         except subprocess.TimeoutExpired:
             fail(
                 "HW603", where="yosys", why=f"it ran longer than {timeout:g} seconds",
                 help="raise the time limit, or build a smaller design",
             )  # fmt: skip
+        finally:
+            if child.returncode is None:  # ABC is a process of its own, and must not outlive yosys
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
         log.seek(0)
         text = log.read()
-    if done.returncode:
+    if child.returncode:
         last = [line for line in text.splitlines() if line.strip()][-3:]
         fail(
-            code, where="yosys", why=" ".join(last) or f"exit status {done.returncode}",
+            code, where="yosys", why=" ".join(last) or f"exit status {child.returncode}",
             help="`hwgen doctor` checks the installation of yosys (package pyosys)",
         )  # fmt: skip
     return text

@@ -83,22 +83,15 @@ class PairRows:
             word: Value = Const(0, 0)
             for pair, j, low, size in chain:
                 bits = codes[2 * pair][j], codes[2 * pair + 1][j]
-                row, lacking = self._row(pair, *bits, planes[j][1], first_row=not len(word))
+                row, lacking = self._row(pair, *bits, planes[j][1])
                 offset -= lacking << planes[j][0]
-                if len(word):
-                    total = Signal(size, name="chain")
-                    self.m.d.comb += total.eq(word[low:] + row)
-                    word = Cat(word[:low], total)
-                else:
-                    word = row
+                word = Cat(word[:low], _added(self.m, word[low:], row, size)) if len(word) else row
             for column, bit in enumerate(word, planes[chain[0][1]][0]):
                 if column < width:
                     columns[column].append(bit)
         return columns, offset
 
-    def _row(
-        self, pair: int, first: Value, second: Value, negative: bool, *, first_row: bool
-    ) -> tuple[Value, int]:
+    def _row(self, pair: int, first: Value, second: Value, negative: bool) -> tuple[Value, int]:
         """The word that two bits of weights select, and by how much it is too large.
 
         A bit that counts negative enters inverted, as 1 - b (Baugh and Wooley): the sign of x in a
@@ -107,7 +100,25 @@ class PairRows:
         one, two, both = self.pairs[pair]
         top = 1 << self.shape.width if self.shape.signed else 0
         flipped = top ^ ((2 << self.shape.width) - 1 if negative else 0)
-        # The operand whose name comes first enters the chain beside the LUTs; yosys sorts them.
-        row = Signal(len(both), name="chain" if first_row else "selected")
+        row = Signal(len(both), name="selected")
         self.m.d.comb += row.eq(Mux(first, Mux(second, both, one), Mux(second, two, 0)) ^ flipped)
         return row, flipped
+
+
+def _added(m: Module, before: Value, row: Value, size: int) -> Value:
+    """Their sum, with the row in the LUTs and ``before`` beside them, so that no bit of the row takes a
+    LUT of its own.
+
+    Of two words that are added, yosys' alumacc puts the shorter beside the LUTs, and of two as long
+    either; of a difference always the first. ``before - ~row`` would be one more, and one less for
+    the bit below, which has no LUT.
+    """
+    if len(before) < len(row):
+        total = Signal(size, name="chain")
+        m.d.comb += total.eq(before + row)
+        return total
+    total = Signal(size + 1, name="chain")
+    m.d.comb += total.eq(
+        Cat(Const(0, 1), before) - Cat(Const(1, 1), ~row, Const(-1, size - len(row)))
+    )
+    return total[1:]

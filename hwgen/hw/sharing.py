@@ -36,11 +36,11 @@ def share(
 
     ``levels``: the depth that a tree of two-input adders over it must not exceed; at least what
     the digits need, and one more than that by default. ``deepest``: a shared sum's own depth, at
-    most. ``seconds``: stop sharing after so long;
-    what is left is still exact (but depends on the machine's speed then).
+    most (but for a bipolar matrix, which needs the sum of all inputs). ``seconds``: stop sharing
+    after so long; what is left is still exact (but depends on the machine's speed then).
     """
-    search = Search(weight, x, bits_per_lut, around=bool((np.abs(weight) == 1).all()),
-                    deepest=deepest)  # fmt: skip
+    around = bool((np.abs(weight) == 1).all())
+    search = Search(weight, x, bits_per_lut, around=around, deepest=None if around else deepest)
     needed = max(((t - 1).bit_length() for t in search.taken() if t), default=0)
     search.run([1 << max(levels or needed + 1, needed)] * weight.shape[1], seconds)
     return search.graph()

@@ -10,6 +10,9 @@ a concave, piecewise linear function of m; Newton's method from either side find
 last root, since a tangent of a concave function never meets zero beyond the function itself. What
 is feasible at s is so at s + 1 (twice m and b), hence the smallest s follows by bisection.
 
+Rows are taken some at a time, spread over all: a table without lines is mostly known by the first of
+them, and the others are only tested at the shift that those before them need.
+
 Rounding to even meets thresholds on ties, where odd results are reached one later than a line would
 reach them: ``even`` moves the bounds of these by one.
 """
@@ -23,10 +26,12 @@ import numpy as np
 from hwgen.core.intrange import IntRange
 from hwgen.hw.lines import Lines
 
+MOST_SEGMENTS = 8
 LARGEST_SHIFT = 30
 LARGEST_FACTOR = (1 << 27) - 1
 LARGEST_X = 1 << 31  # together these keep every product in int64
 _FAR = 1 << 62  # beyond every product
+_ROWS = 64  # taken at a time: few enough for a core's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +56,12 @@ class Stairs:
         at = np.where(flip[:, None], -table[:, -k], table[:, k - 1])
         lo, hi = np.where(flip, ~x.hi, x.lo), np.where(flip, ~x.lo, x.hi)
         return cls(at, lo[:, None], hi[:, None], flip)
+
+    def pieces(self) -> list[Stairs]:
+        """All rows, some at a time: each n-th of them."""
+        n = -(-len(self.at) // _ROWS)
+        return [Stairs(self.at[k::n], self.lo[k::n], self.hi[k::n], self.flip[k::n])
+                for k in range(n)]  # fmt: skip
 
     def part(self, lo: np.ndarray, hi: np.ndarray) -> Stairs:
         """The same between closer bounds."""
@@ -98,28 +109,79 @@ class Stairs:
         return (reached - m * self.at).max(axis=1), (below - m * (self.at - 1)).min(axis=1)
 
 
+def segments_needed(stairs: Stairs) -> int | None:
+    """The fewest segments, a power of two, in which every row is lines; None for more than
+    ``MOST_SEGMENTS``.
+
+    The largest shift needs fewest, but where a steep row would have too large a factor then.
+    """
+    if stairs.at.shape[1] == 0:
+        return 1
+    if _beyond(stairs):
+        return None
+    needed = dict.fromkeys(_loose(stairs), 1)
+    for piece in stairs.pieces():
+        for shift in list(needed):
+            starts = _split(piece, MOST_SEGMENTS, shift, None)
+            if starts is None:
+                del needed[shift]
+            else:
+                used = int((starts <= piece.hi).sum(axis=1).max())
+                needed[shift] = max(needed[shift], used)
+        if not needed:
+            return None
+    return 1 << (min(needed.values()) - 1).bit_length()
+
+
 def fit(stairs: Stairs, segments: int = 1, even: int | None = None) -> Lines | None:
     """Lines equal to ``stairs``, of at most so many segments, with the smallest shift.
 
     Rows share one m where that takes no larger shift: the one of fewest signed digits. None where
     there is no such line of at most ``LARGEST_SHIFT`` and ``LARGEST_FACTOR``.
     """
-    top = stairs.at.shape[1]
-    if top == 0:
+    if stairs.at.shape[1] == 0:
         none = np.zeros((1, 1), np.int64)
         return Lines(none[:, :0], none[0] > 0, none, none, none, none, 0, 1, 0)
-    if max(abs(int(stairs.lo.min())), abs(int(stairs.hi.max()))) > LARGEST_X:
+    if _beyond(stairs):
         return None
-    shift, parts = LARGEST_SHIFT + 1, None
-    low, high = 0, LARGEST_SHIFT
+    pieces = stairs.pieces()
+    low, high, shift = 0, LARGEST_SHIFT, LARGEST_SHIFT + 1
     while low <= high:
         middle = (low + high) // 2
-        found = _split(stairs, segments, middle, even)
-        if found is None:
+        if _split(pieces[0], segments, middle, even) is None:
             low = middle + 1
         else:
-            shift, parts, high = middle, found, middle - 1
-    return None if parts is None else _lines(stairs, parts, shift, even)
+            shift, high = middle, middle - 1
+    found: dict[int, np.ndarray] = {}
+    at = 0  # the piece whose turn it is, until all are split at one shift
+    while len(found) < len(pieces):
+        if shift > LARGEST_SHIFT:
+            return None
+        parts = _split(pieces[at], segments, shift, even)
+        if parts is None:
+            shift, found = shift + 1, {}
+        else:
+            found[at] = parts
+            at = (at + 1) % len(pieces)
+    starts = np.empty((len(stairs.at), segments), np.int64)
+    for k, parts in found.items():
+        starts[k :: len(pieces)] = parts
+    return _lines(stairs, starts, shift, even)
+
+
+def _beyond(stairs: Stairs) -> bool:
+    """Whether products might not fit."""
+    return max(abs(int(stairs.lo.min())), abs(int(stairs.hi.max()))) > LARGEST_X
+
+
+def _loose(stairs: Stairs) -> list[int]:
+    """Shifts at which there are lines if there are at any: the largest, and smaller ones where a row
+    may be too steep for it."""
+    inside = (stairs.at > stairs.lo) & (stairs.at <= stairs.hi)
+    first, last = (np.where(inside, stairs.at, end) for end in (stairs.hi, stairs.lo))
+    span = np.maximum(last.max(axis=1) - first.min(axis=1), 1)
+    steep = 4 * inside.sum(axis=1) << LARGEST_SHIFT > LARGEST_FACTOR * span
+    return list(range(LARGEST_SHIFT, 8, -3)) if steep.any() else [LARGEST_SHIFT]
 
 
 def _split(stairs: Stairs, segments: int, shift: int, even: int | None) -> np.ndarray | None:
@@ -137,7 +199,7 @@ def _split(stairs: Stairs, segments: int, shift: int, even: int | None) -> np.nd
         if number == segments - 1:
             return None
         # The greatest number of thresholds that the segment can end before.
-        good, bad = np.zeros(rows, int), np.full(rows, top + 1)
+        good, bad = np.zeros(rows, int), np.full(rows, top + 2)
         padded = np.concatenate([stairs.at, stairs.hi + 1], axis=1)
         while (bad - good > 1).any():
             middle = (good + bad) // 2

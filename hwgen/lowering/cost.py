@@ -75,10 +75,10 @@ def adder_luts(terms: int, bits: int) -> float:
 
 
 def rom_cost(width: int, depth: int) -> tuple[int, float]:
-    """(LUT, BRAM) of a read-only memory."""
+    """(LUT, BRAM) of a read-only memory; a LUT holds one bit of 64 words, or of fewer."""
     if rom_style(width, depth) == "block":
         return 0, max(0.5, math.ceil(width / 36 * max(1.0, depth / 1024) * 2) / 2)
-    return math.ceil(width * max(depth, 1) / 64), 0.0
+    return width * math.ceil(depth / 64), 0.0
 
 
 def ram_cost(width: int, depth: int) -> tuple[int, float]:
@@ -89,9 +89,8 @@ def ram_cost(width: int, depth: int) -> tuple[int, float]:
 
 
 def table_cost(width: int, depth: int) -> tuple[int, float]:
-    """(LUT, BRAM) of a read-only memory of constants, whose LUTs hold one bit of 64 words each."""
-    lut, bram = rom_cost(width, depth)
-    return (width * math.ceil(depth / 64) if lut and depth > 1 else 0), bram
+    """(LUT, BRAM) of a read-only memory that is none where it has one word."""
+    return rom_cost(width, depth) if depth > 1 else (0, 0.0)
 
 
 def search_cost(width: int, stages: int, groups: int) -> tuple[float, float, float]:

@@ -183,13 +183,14 @@ class Front:
         bits = self.lanes * self.padded.range.width
         _, generator = self.timing
         walk = generator.walk
+        border = bits + 15 if any(self.window.padding) else 0  # what chooses, and what counts
         if isinstance(generator, SlidingWindow):
             lut, bram = ram_cost(bits, generator.depth)
-            return lut + 60, 30 + (self.gather - 1) * bits, bram
+            return lut + 35 + border, 30 + (self.gather - 1) * bits, bram
         lines = walk.kernel[0] - 1
         lut, bram = ram_cost(bits * lines, walk.row * walk.dilation[0]) if lines else (0, 0.0)
         columns = (walk.kernel[1] - 1) * walk.dilation[1] * walk.groups + 1
-        return lut + 25, 20 + bits * walk.kernel[0] * columns, bram
+        return lut + 30 + border, 20 + bits * walk.kernel[0] * columns, bram
 
 
 @lru_cache(maxsize=4096)

@@ -23,7 +23,7 @@ from hwgen.hw.threshold_search import ThresholdSearch
 from hwgen.ir.op import Op, frozen_array
 from hwgen.ir.types import TensorType
 from hwgen.lowering import Actor, Cost, Folding, Lowering, divisors, streaming
-from hwgen.lowering.affine import Stairs, equals, fit
+from hwgen.lowering.affine import Stairs, equals, fit, segments_needed
 from hwgen.lowering.cost import register_bits, search_cost, table_cost
 
 LARGEST_TABLE = 1 << 12  # inputs up to which a table of all outputs is considered
@@ -204,10 +204,10 @@ class _ByLines(_Staircase):
         yield type(self)(PORTS[port])
 
     def applies(self, op: Threshold, *x: TensorType) -> bool:
-        if self.segments > 1:  # where fewer do, they are cheaper
-            fewer = lines_of(op, x[0].range, self.segments // 2)
-            if fewer is not None or op.steps < 4 * self.segments - 1:
-                return False
+        if segments_of(op, x[0].range) != self.segments:  # where fewer do, they are cheaper
+            return False
+        if self.segments > 1 and op.steps < 4 * self.segments - 1:
+            return False
         lines = lines_of(op, x[0].range, self.segments)
         return lines is not None and (self.port is None or self.fits(lines, self.port))
 
@@ -270,14 +270,26 @@ class ThresholdByEightLines(_ByLines):
 
 
 @lru_cache(maxsize=256)
+def segments_of(op: Threshold, x: IntRange) -> int | None:
+    """The fewest segments, a power of two, of lines that equal ``op``; None where there are none."""
+    needed = segments_needed(_stairs(op, x))
+    return 1 if needed != 1 and lines_of(op, x, 1) is not None else needed
+
+
+@lru_cache(maxsize=256)
 def lines_of(op: Threshold, x: IntRange, segments: int) -> Lines | None:
     """Lines that equal ``op`` for every integer of ``x``, checked, or None."""
-    y = op.infer(TensorType((len(op.thresholds),), x)).range
-    stairs = Stairs.of(op.thresholds, op.base, np.asarray(op.falling), x, y)
+    stairs = _stairs(op, x)
     if segments == 1:
-        tries = (fit(stairs, even=even) for even in (None, 1 - (y.lo & 1)))
+        odd = 1 - (op.infer(TensorType((len(op.thresholds),), x)).range.lo & 1)
+        tries = (fit(stairs, even=even) for even in (None, odd))
         lines = next((found for found in tries if found is not None), None)
     else:
         lines = fit(stairs, segments)
     assert lines is None or equals(lines, stairs)
     return lines
+
+
+def _stairs(op: Threshold, x: IntRange) -> Stairs:
+    y = op.infer(TensorType((len(op.thresholds),), x)).range
+    return Stairs.of(op.thresholds, op.base, np.asarray(op.falling), x, y)

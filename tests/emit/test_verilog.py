@@ -191,3 +191,11 @@ def test_templates_want_every_field():
 def test_the_testbench_is_complete():
     assert {"sim/run.py", "sim/tb.sv", "sim/Makefile", "sim/lint.vlt"} <= set(sim_files())
     assert not any("import hwgen" in text or "from hwgen" in text for text in sim_files().values())
+
+
+def test_what_yosys_started_ends_with_it(tmp_path: Path) -> None:
+    (tmp_path / "wait.sh").write_text("echo $$ > pid; exec sleep 60")
+    with pytest.raises(HwgenError, match="HW603"):
+        run_yosys("exec -- sh wait.sh", tmp_path, timeout=5)
+    status = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    assert not status.exists() or status.read_text().split()[2] == "Z"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hwgen.core.intrange import IntRange
 from hwgen.ir.types import TensorType
-from hwgen.lowering.affine import Stairs, equals, fewest_digits, fit
+from hwgen.lowering.affine import Stairs, equals, fewest_digits, fit, segments_needed
 from hwgen.ops.threshold import Threshold
 
 
@@ -123,6 +123,42 @@ def test_ties_to_even_need_even():
     assert lines is not None
     assert lines.shift == 3
     np.testing.assert_array_equal(lines(every[:, None])[:, 0] + range_.lo, y)
+
+
+@pytest.mark.parametrize("steeper", [70, 149])
+def test_many_rows_share_a_shift(steeper):
+    """Rows are taken 64 at a time: one of them alone needs a finer line, or a segment more."""
+    rng = np.random.default_rng(steeper)
+    table = 8 * np.arange(1, 16) + rng.integers(-20, 20, (150, 1))
+    x = IntRange(-200, 200)
+    coarse = fit(stairs_of(Threshold(table), x)[0])
+    table[steeper] = np.ceil(np.arange(1, 16) * 6.53)
+    op = Threshold(table)
+    stairs, _ = stairs_of(op, x)
+    lines = fit(stairs)
+    assert coarse is not None
+    assert lines is not None
+    assert lines.shift > coarse.shift
+    assert segments_needed(stairs) == 1
+    np.testing.assert_array_equal(lines(everywhere(op, x)), op.reference(everywhere(op, x)))
+    table[steeper] = np.arange(1, 16) ** 2
+    stairs, _ = stairs_of(Threshold(table), x)
+    needed = segments_needed(stairs)
+    assert needed in (2, 4, 8)
+    assert fit(stairs, needed) is not None
+    assert fit(stairs, needed // 2) is None
+
+
+@settings(max_examples=60)
+@given(thresholds())
+def test_no_fewer_segments_do(case):
+    """Where a table has rows of one slope, so that one shift suits all as well as any."""
+    op, x = case
+    stairs, _ = stairs_of(Threshold(op.thresholds[:1], op.base, op.falling[:1]), x)
+    needed = segments_needed(stairs)
+    assert needed is None or fit(stairs, needed) is not None
+    fewer = [n for n in (1, 2, 4, 8) if n < (needed or 16)]
+    assert all(fit(stairs, n) is None for n in fewer)
 
 
 def test_a_curve_is_no_line():
