@@ -1,6 +1,6 @@
 """Every pair of widths, for all inputs: dot products, constant matrices and thresholds.
 
-python -m bench.proofs [dot matrix thresholds] [--widths 1 2 ... 8] [--bits 24]
+python -m bench.proofs [dot matrix thresholds] [--widths 1 2 ... 8] [--bits 20]
 
 Weights (or outputs of thresholds) and activations of 1 to 8 bits, both signed and not, and bipolar
 and ternary weights. Circuits of arithmetic are mapped as the mapping "xc7" of :mod:`bench.arithmetic`
@@ -206,7 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("kinds", nargs="*", default=list(PROOFS))
     parser.add_argument("--widths", nargs="*", type=int, default=range(1, 9))
-    parser.add_argument("--bits", type=int, default=24)
+    parser.add_argument("--bits", type=int, default=20)
     options = parser.parse_args()
     for kind in options.kinds:
         total, started = Result(), time.time()
