@@ -39,7 +39,7 @@ from hwgen.core.intrange import IntRange
 from hwgen.emit.yosys import run_yosys
 
 PYTHON = Path(__file__).parents[1] / ".venv" / "peers" / "bin" / "python"
-SOLVE_SECONDS = 300
+SOLVE_SECONDS = 1800
 STAGING = "cutoff=2"  # adders between two registers, for the rows that are pipelined
 
 TOP = """module top(input clk, input [{x}:0] x, output reg [{y}:0] y);
