@@ -31,9 +31,9 @@ def matrices(rows: dict[str, dict], variant: str) -> list[str]:
     for name in sorted({n.removesuffix("_staged_dense").removesuffix("_staged") for n in rows},
                        key=lambda n: (int(n.split("_")[1].split("x")[0]), n)):  # fmt: skip
         own, beside = rows.get(name + variant), rows.get(name + variant.removesuffix("_dense"), {})
-        found = [own, beside.get("da4ml"), beside.get("alkaid")]
-        if not any(found):
+        if not own or "xc7" not in own:
             continue
+        found = [own, beside.get("da4ml"), beside.get("alkaid")]
         mapped = [row.get("xc7") if row and row.get("verified") else None for row in found]
         columns = [cell(m, variant).split(" / ") for m in mapped]
         for k in (0, 1):
