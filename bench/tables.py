@@ -36,10 +36,11 @@ def matrices(rows: dict[str, dict], variant: str) -> list[str]:
         found = [own, beside.get("da4ml"), beside.get("alkaid")]
         mapped = [row.get("xc7") if row and row.get("verified") else None for row in found]
         columns = [cell(m, variant).split(" / ") for m in mapped]
-        for k in (0, 1):
-            least = min((m[("lut_cells", "lut")[k]] for m in mapped if m), default=None)
+        beside_another = sum(m is not None for m in mapped) > 1
+        for k, key in enumerate(("lut_cells", "lut")):
+            least = min((m[key] for m in mapped if m), default=None)
             for m, column in zip(mapped, columns, strict=True):
-                if m and m[("lut_cells", "lut")[k]] == least:
+                if beside_another and m and m[key] == least:
                     column[k] = f"**{column[k]}**"
         _, size, kind = name.split("_", 2)
         cells = [" / ".join(column) for column in columns]
