@@ -31,7 +31,7 @@ from bench.packing import sites
 from hwgen.core.intrange import IntRange
 from hwgen.emit.yosys import run_yosys
 from hwgen.hw.adder_graph import linear_range
-from hwgen.hw.adder_tree import count_digits, sum_columns
+from hwgen.hw.adder_tree import least_levels, sum_columns
 from hwgen.hw.constant_product import constant_dot_products, unroll
 from hwgen.hw.stream import element
 from hwgen.synth.yosys import least_area
@@ -95,8 +95,7 @@ class ConstantProduct(Component):
 
     def stages(self) -> tuple[int, int]:
         """(registers, adder levels): two levels between two registers, one level to spare."""
-        needed = (int(count_digits(self.weight).max()) - 1).bit_length()
-        registers = (needed + 2) // 2 - 1
+        registers = (least_levels(self.weight) + 2) // 2 - 1
         return registers, 2 * (registers + 1)
 
     def check(self, netlist: Netlist) -> bool:

@@ -27,6 +27,12 @@ class Node:
     range: IntRange
     depth: int
 
+    @property
+    def luts(self) -> int:
+        """Bits of the sum but those that pass below the other operand."""
+        passing = 0 if self.b.negative and self.a.shift else max(self.a.shift, self.b.shift)
+        return self.range.width - passing
+
 
 @dataclass(frozen=True)
 class AdderGraph:
@@ -48,11 +54,8 @@ class AdderGraph:
 
     @property
     def luts(self) -> int:
-        """LUTs of the nodes: bits of the sums but those that pass below the other operand."""
-        return sum(
-            n.range.width - (0 if n.b.negative and n.a.shift else max(n.a.shift, n.b.shift))
-            for n in self.nodes
-        )
+        """LUTs of the nodes."""
+        return sum(node.luts for node in self.nodes)
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
         """The product ``(..., N)`` for inputs ``(..., K)``, addition by addition."""

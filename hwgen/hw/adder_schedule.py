@@ -62,8 +62,8 @@ def schedule(graph: AdderGraph, registers: int, spare: int = SPARE_LEVELS) -> Sc
             first, second = graph.nodes[inner].a, graph.nodes[inner].b
             terms = _within(first, term), _within(second, term), other
             end = _end(max(ready[t.value] for t in terms), _THREE, levels)
-            cells = _cells(graph.nodes[inner]) + _cells(node) + _MORE_CELLS
-            if end <= latest[graph.inputs + n] and _cells_of_three(terms, node) <= cells:
+            luts = graph.nodes[inner].luts + node.luts - 1 + _MORE_CELLS  # the top bits are carries
+            if end <= latest[graph.inputs + n] and _luts_of_three(terms, node) <= luts:
                 three[n], ready[-1] = terms, end
                 break
     assert max(ready)[0] <= registers
@@ -100,11 +100,6 @@ def _within(inner: Term, outer: Term) -> Term:
     return Term(inner.value, inner.shift + outer.shift, inner.negative ^ outer.negative)
 
 
-def _cells(node: Node) -> int:
-    passing = 0 if node.b.negative and node.a.shift else max(node.a.shift, node.b.shift)
-    return node.range.width - 1 - passing
-
-
-def _cells_of_three(terms: Triple, node: Node) -> int:
+def _luts_of_three(terms: Triple, node: Node) -> int:
     start, first = chain(sorted(terms, key=lambda t: t.shift))
-    return 2 * (node.range.width - first) + (first - start) - 1
+    return 2 * (node.range.width - first) + (first - start)

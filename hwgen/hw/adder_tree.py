@@ -67,6 +67,11 @@ def count_digits(matrix: np.ndarray) -> np.ndarray:
     return sum((np.abs(d).sum(axis=0) for _, d in csd(matrix)), np.zeros(matrix.shape[1], np.int64))
 
 
+def least_levels(weight: np.ndarray) -> int:
+    """Adders on the longest path of the most digits in a column, added up as a tree."""
+    return (int(count_digits(weight).max(initial=1)) - 1).bit_length()
+
+
 def differences(weight: np.ndarray, longest: int) -> Differences:
     """The cheapest tree of columns by digits (Prim), no chain of them longer than ``longest``."""
     count = weight.shape[1]

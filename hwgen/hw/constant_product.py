@@ -1,8 +1,8 @@
 """Products with a constant matrix, unrolled: all at once, zeros cost nothing.
 
 Without registers, sums that columns share are added once (:mod:`hwgen.hw.sharing`) and the rest of
-each column is one bit heap, which takes the fewest LUT6_2 sites. With registers, all is two-input adders
-(:mod:`hwgen.hw.adder_tree`): each is a LUT per bit and ends in flip-flops of the same slices,
+each column is one bit heap, which takes the fewest LUT6_2 sites. With registers, all is adders of two terms
+(:mod:`hwgen.hw.adder_tree`), or of three: each is a carry chain and ends in flip-flops of the same slices,
 while a register amid a heap holds more bits than any sum.
 """
 
@@ -16,7 +16,7 @@ from amaranth.hdl import Module, Signal, Value
 from hwgen.core.intrange import IntRange
 from hwgen.hw.adder_graph import AdderGraph, Term, linear_range
 from hwgen.hw.adder_schedule import SPARE_LEVELS
-from hwgen.hw.adder_tree import count_digits, sum_columns
+from hwgen.hw.adder_tree import least_levels, sum_columns
 from hwgen.hw.bit_heap import Plan, Register, add3, compress, plan, sites
 from hwgen.hw.graph_sums import GraphSums
 from hwgen.hw.sharing import BITS_PER_LUT, share
@@ -30,8 +30,7 @@ _CELLS = 4 / 3  # of a heap's site, each of an adder's
 
 def product_registers(weight: np.ndarray) -> int:
     """Registers on every path of a product with a matrix ``(K, N)`` that is a stage of its own."""
-    needed = (int(count_digits(weight).max(initial=1)) - 1).bit_length()
-    return max(1, (needed + CHOICE_LEVELS - 1) // LEVELS_PER_STAGE)
+    return max(1, (least_levels(weight) + CHOICE_LEVELS - 1) // LEVELS_PER_STAGE)
 
 
 def constant_dot_products(m: Module, x: Sequence[Value], weight: np.ndarray,
@@ -80,12 +79,11 @@ def unroll(weight: np.ndarray, x: IntRange) -> AdderGraph:
     """The adder graph of ``x @ weight`` with the fewest LUTs, of some that share more or less.
 
     Where heaps are small they remove fewer bits per LUT, and sharing is worth more. What is shared
-    is an adder or two deep, with which a heap's first rows are in time.
+    is an adder to three deep, with which a heap's first rows are in time.
     """
     ranges = [linear_range(factors, x) for factors in weight.T]
     tried = (0.7, 1.0, 1.3, BITS_PER_LUT) if weight.size <= LARGEST_SEARCHED else (1.0,)
-    needed = (int(count_digits(weight).max(initial=1)) - 1).bit_length()
-    deepest = max(1, (needed - 1) // 2)
+    deepest = max(1, (least_levels(weight) - 1) // 2)
     graphs = [share(weight, x, bits_per_lut=bits, deepest=deepest) for bits in tried]
     return min(graphs, key=lambda graph: (
         graph.luts + _CELLS * sum(sites(p, 0) for p in _column_plans(graph, ranges))
